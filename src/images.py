@@ -1,0 +1,88 @@
+"""Reading picture files as they really are, and writing them whole or not at all."""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+# Pillow opens more formats than these; some of them start other programs (EPS) or are exotic
+# enough to be an attack surface only.
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+EXTENSIONS = frozenset(
+    {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo", ".pgm", ".png"}
+    | {".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+
+
+class UnreadableImageError(ValueError):
+    """A file that cannot be read as a picture; the message says why."""
+
+
+def read_rgb(path: Path) -> Image.Image:
+    """Read a picture as upright 8-bit sRGB: the first frame, alpha laid over white.
+
+    EXIF orientation is applied, an embedded ICC profile is converted to sRGB, and 16-bit grey is
+    scaled to 8 bits.
+
+    Raises: UnreadableImageError: if the file is missing, broken, too large or no picture.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", UserWarning)  # Pillow's notes on odd metadata
+            with Image.open(path, formats=FORMATS) as image:
+                image.load()
+                return _to_srgb(ImageOps.exif_transpose(image))
+    except UnreadableImageError:
+        raise
+    except UnidentifiedImageError:
+        empty = path.is_file() and path.stat().st_size == 0
+        raise UnreadableImageError("the file is empty" if empty else "not a picture") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UnreadableImageError("more pixels than is safe to decode") from None
+    # Decoders meet hostile bytes with whatever exception comes first.
+    except Exception as error:
+        raise UnreadableImageError(f"{type(error).__name__}: {error}") from error
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I;16"):
+        samples = np.asarray(image).astype(np.float32)
+        image = Image.fromarray((samples / 257 + 0.5).astype(np.uint8))
+        profile = None  # a grey profile of 16-bit samples; the samples are taken as gamma-encoded
+    elif image.mode in ("I", "F"):
+        raise UnreadableImageError(f"samples of unknown range (Pillow mode {image.mode})")
+    if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBa", "RGBA"):
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        image = Image.alpha_composite(white, rgba).convert("RGB")
+    elif image.mode in ("1", "P"):
+        image = image.convert("RGB")
+    if profile:
+        image = _apply_profile(image, profile)
+    return image.convert("RGB")
+
+
+def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(
+            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError):
+        return image  # a broken or mismatched profile: the samples themselves are still good
+    return image if converted is None else converted
+
+
+def write_image(image: Image.Image, path: Path) -> None:
+    """Write a picture beside its place and rename it there, so that no half picture ever shows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        image.save(partial, format=Image.registered_extensions()[path.suffix.lower()])
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

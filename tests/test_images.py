@@ -1,0 +1,130 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from src.images import UnreadableImageError, read_rgb, write_image
+
+ORANGE = (230, 120, 40)
+
+
+def orange(mode: str = "RGB", size: tuple[int, int] = (8, 6)) -> Image.Image:
+    image = Image.new("RGB", size, ORANGE)
+    return image.quantize() if mode == "P" else image.convert(mode)
+
+
+def near(image: Image.Image, color: tuple[int, ...], tolerance: int = 6) -> bool:
+    return bool(np.abs(np.asarray(image).astype(int) - color).max() <= tolerance)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("a.jpg", "RGB"), ("a.png", "RGB"), ("a.webp", "RGB"), ("a.tif", "RGB"), ("a.bmp", "RGB"),
+     ("a.png", "P"), ("a.gif", "P"), ("a.jpg", "CMYK"), ("a.tif", "CMYK"), ("a.png", "RGBA"),
+     ("a.jp2", "RGB"), ("a.avif", "RGB"), ("a.ppm", "RGB")],
+)  # fmt: skip
+def test_every_format_gives_the_same_rgb(tmp_path: Path, name: str, mode: str) -> None:
+    orange(mode).save(tmp_path / name)
+    image = read_rgb(tmp_path / name)
+    assert (image.mode, image.size) == ("RGB", (8, 6))
+    assert near(image, ORANGE)
+
+
+def test_16_bit_grey_keeps_its_tones(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None].repeat(2, axis=0)
+    for name in ("a.png", "a.tif"):
+        Image.fromarray(ramp).save(tmp_path / name)
+        assert near(read_rgb(tmp_path / name), np.arange(256)[None, :, None], 1)  # type: ignore[arg-type]
+
+
+def test_alpha_lies_over_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    Image.new("LA", (4, 4), (0, 128)).save(tmp_path / "half.png")
+    assert near(read_rgb(tmp_path / "clear.png"), (255, 255, 255), 0)
+    assert near(read_rgb(tmp_path / "half.png"), (127, 127, 127), 1)
+
+
+def test_palette_with_a_transparent_entry_lies_over_white(tmp_path: Path) -> None:
+    image = orange("P")
+    image.save(tmp_path / "a.png", transparency=image.getpixel((0, 0)))
+    assert near(read_rgb(tmp_path / "a.png"), (255, 255, 255), 0)
+
+
+def test_exif_orientation_is_applied(tmp_path: Path) -> None:
+    image = Image.new("RGB", (10, 4), "black")
+    image.paste("white", (0, 0, 5, 4))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown after a quarter turn clockwise
+    image.save(tmp_path / "a.png", exif=exif)
+    upright = read_rgb(tmp_path / "a.png")
+    assert upright.size == (4, 10)
+    assert upright.getpixel((1, 0)) == (255, 255, 255)
+    assert upright.getpixel((1, 9)) == (0, 0, 0)
+
+
+def test_icc_profiles_are_converted_to_srgb(tmp_path: Path) -> None:
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    orange().save(tmp_path / "srgb.png", icc_profile=lab)
+    orange().save(tmp_path / "broken.png", icc_profile=b"no profile at all")
+    assert near(read_rgb(tmp_path / "srgb.png"), ORANGE, 1)
+    assert near(read_rgb(tmp_path / "broken.png"), ORANGE, 0)
+
+
+def test_the_first_frame_of_an_animation_is_read(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (6, 6), color) for color in ("red", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert near(read_rgb(tmp_path / "a.gif"), (255, 0, 0))
+
+
+def test_broken_files_say_what_is_wrong(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    Image.effect_noise((64, 64), 90).save(whole, "JPEG")
+    (tmp_path / "truncated.jpg").write_bytes(whole.getvalue()[:-400])
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("not a picture")
+    (tmp_path / "folder.jpg").mkdir()
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tif")
+    faults = {
+        "truncated.jpg": "truncated",
+        "empty.jpg": "empty",
+        "text.jpg": "not a picture",
+        "folder.jpg": "directory",
+        "absent.jpg": "No such file",
+        "float.tif": "unknown range",
+    }
+    for name, fault in faults.items():
+        with pytest.raises(UnreadableImageError, match=fault):
+            read_rgb(tmp_path / name)
+
+
+def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    orange(size=(100, 100)).save(tmp_path / "a.png")
+    for limit in (1_000, 9_000):  # far over the limit, and a little
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(UnreadableImageError, match="more pixels"):
+            read_rgb(tmp_path / "a.png")
+
+
+def test_formats_that_start_other_programs_are_refused(tmp_path: Path) -> None:
+    orange().save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.jpg")
+    with pytest.raises(UnreadableImageError, match="not a picture"):
+        read_rgb(tmp_path / "a.jpg")
+
+
+def test_a_failed_write_leaves_the_old_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_image(orange(), tmp_path / "a.png")
+
+    def full_disk(self: Image.Image, path: Path, **_: object) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        write_image(orange(size=(2, 2)), tmp_path / "a.png")
+    assert near(read_rgb(tmp_path / "a.png"), ORANGE)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
