@@ -1,0 +1,43 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from src.generators.cnn import CNN
+from src.generators.unet import UNet
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_the_full_unet_has_31_million_parameters() -> None:
+    with torch.device("meta"):
+        assert parameters(UNet(64)) / 1e6 == pytest.approx(31.0, abs=0.05)
+
+
+def test_the_cnn_has_the_reports_layers() -> None:
+    network = CNN()
+    shapes = [tuple(m.weight.shape[:2]) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    assert shapes == [(64, 1), (128, 64), (256, 128)]
+    up = [tuple(m.weight.shape[:2]) for m in network.modules() if isinstance(m, nn.ConvTranspose2d)]
+    assert up == [(256, 128), (128, 64), (64, 2)]
+
+
+@given(height=st.integers(1, 70), width=st.integers(1, 70))
+@settings(max_examples=15, deadline=None)
+@pytest.mark.parametrize("network", [CNN(4).eval(), UNet(4).eval()], ids=["cnn", "unet"])
+def test_any_size_comes_back_as_ab_of_that_size(
+    network: nn.Module, height: int, width: int
+) -> None:
+    ab = network(torch.rand(2, 1, height, width) * 2 - 1)
+    assert ab.shape == (2, 2, height, width)
+    assert ab.abs().max() <= 1
+
+
+@pytest.mark.parametrize("network", [CNN(4).eval(), UNet(4).eval()], ids=["cnn", "unet"])
+def test_padding_to_a_multiple_is_all_that_odd_sizes_change(network: nn.Module) -> None:
+    L = torch.rand(1, 1, 32, 32)
+    L[..., 30:] = L[..., 29:30]
+    torch.testing.assert_close(network(L)[..., :30], network(L[..., :30]))
