@@ -1,0 +1,43 @@
+"""Losses: pure functions on ab tensors and on patch logits."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+# (patch logits, is_real) -> how far the logits are from that verdict; never negative.
+AdversarialLoss = Callable[[Tensor, bool], Tensor]
+
+
+def vanilla(logits: Float[Tensor, "b 1 i j"], is_real: bool) -> Float[Tensor, ""]:
+    """Binary cross-entropy on logits, non-saturating for the generator (Goodfellow et al. 2014)."""
+    return F.softplus(-logits if is_real else logits).mean()
+
+
+def lsgan(logits: Float[Tensor, "b 1 i j"], is_real: bool) -> Float[Tensor, ""]:
+    """Squared distance of the logits to 1 (real) or 0 (fake) (Mao et al. 2017)."""
+    return F.mse_loss(logits, torch.full_like(logits, float(is_real)))
+
+
+ADVERSARIAL: dict[str, AdversarialLoss] = {"vanilla": vanilla, "lsgan": lsgan}
+
+
+def adversarial(name: str | None, has_discriminator: bool) -> AdversarialLoss | None:
+    """Return the loss of that name, or None where no discriminator needs one.
+
+    Raises: ValueError: if there is no such loss, or a discriminator without one.
+    """
+    if name is not None and name not in ADVERSARIAL:
+        known = ", ".join(sorted(ADVERSARIAL))
+        raise ValueError(f"model.loss.adversarial={name}: expected one of {known}")
+    if not has_discriminator:
+        return None
+    if name is None:
+        choices = " or ".join(f"model/loss={known}" for known in sorted(ADVERSARIAL))
+        raise ValueError(
+            "model.discriminator is set but model.loss.adversarial is null: expected a loss for "
+            f"it, {choices}, or model/discriminator=none"
+        )
+    return ADVERSARIAL[name]
