@@ -1,0 +1,146 @@
+"""Loading checkpoints of strangers: no code of theirs runs, and only known classes are built."""
+
+import importlib
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+ALLOWED_TARGETS = ("src.generators", "src.discriminators", "torch.optim")
+MAX_IMAGE_SIZE = 8192
+GENERATOR_PREFIX = "generator."
+EMA_PREFIX = "ema_generator.module."
+
+
+def build(config: Mapping[str, Any], *args: Any) -> Any:
+    """Construct what a plain dict names: its `_target_` called with `args` and its other entries.
+
+    Raises: ValueError: if `_target_` is no class of src.generators, src.discriminators or
+        torch.optim, or refuses its arguments.
+    """
+    target = config.get("_target_")
+    options = {str(key): value for key, value in config.items() if key != "_target_"}
+    cls = _allowed_class(target)
+    try:
+        return cls(*args, **options)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{target} cannot be built with {options}: {_first_line(error)}"
+        ) from error
+
+
+def _allowed_class(target: object) -> type:
+    refusal = (
+        f"_target_ {target!r} is not allowed: expected a class of {', '.join(ALLOWED_TARGETS)}"
+    )
+    if not isinstance(target, str) or not _is_allowed(target):
+        raise ValueError(refusal)
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        raise ValueError(f"_target_ {target!r} does not exist in this version") from None
+    # A module also holds what it imported: the class must be at home where the name says.
+    if not isinstance(found, type) or not _is_allowed(found.__module__):
+        raise ValueError(refusal)
+    return found
+
+
+def _is_allowed(name: str) -> bool:
+    return any(name == allowed or name.startswith(f"{allowed}.") for allowed in ALLOWED_TARGETS)
+
+
+@dataclass(frozen=True)
+class TrainedGenerator:
+    """A generator in eval mode with what its checkpoint says of it.
+
+    Attributes:
+        network: L -> ab, both in [-1, 1].
+        image_size: short side, in pixels, of the pictures that it was trained on.
+    """
+
+    network: nn.Module
+    image_size: int
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint's plain data onto the CPU; nothing in it can run.
+
+    Raises: ValueError: if the file is missing, broken, or holds more than tensors and plain data.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ValueError(f"no checkpoint at {path}") from None
+    except pickle.UnpicklingError as error:
+        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+            reason = "it holds more than tensors and plain data, so loading it could run code"
+        else:
+            reason = "it is broken or no checkpoint"
+        raise ValueError(f"refused to load {path}: {reason}") from None
+    # Hostile or broken bytes end in whatever exception comes first.
+    except Exception as error:
+        raise ValueError(f"cannot read {path} as a checkpoint: {_first_line(error)}") from None
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f"{path} is no checkpoint of this project: expected a dict inside")
+    return checkpoint
+
+
+def load_generator(path: Path) -> TrainedGenerator:
+    """Build the generator of a checkpoint, with its averaged weights where it has them.
+
+    Raises: ValueError: if the checkpoint is unsafe, incomplete, or its keys do not match.
+    """
+    checkpoint = load(path)
+    try:
+        hyper_parameters = checkpoint["hyper_parameters"]
+        config, image_size = hyper_parameters["generator"], hyper_parameters["image_size"]
+    except (KeyError, TypeError):
+        raise ValueError(f"{path} is no checkpoint of this project: it lacks a generator") from None
+    if not isinstance(image_size, int) or not 0 < image_size <= MAX_IMAGE_SIZE:
+        raise ValueError(f"{path} asks for pictures of {image_size!r} pixels: not believable")
+    # On the meta device a network takes no memory, whatever size a stranger's numbers ask for.
+    with torch.device("meta"):
+        network = build(config)
+    load_strictly(network, generator_weights(checkpoint, path), path, assign=True)
+    return TrainedGenerator(network.float().eval(), image_size)
+
+
+def generator_weights(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
+    """Return the weights that inference uses: the moving average where there is one.
+
+    Raises: ValueError: if the checkpoint has no weights.
+    """
+    state = checkpoint.get("state_dict")
+    if not isinstance(state, Mapping):
+        raise ValueError(f"{path} is no checkpoint of this project: it lacks a state_dict")
+    tensors = {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
+    averaged = any(key.startswith(EMA_PREFIX) for key in tensors)
+    prefix = EMA_PREFIX if averaged else GENERATOR_PREFIX
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def load_strictly(
+    network: nn.Module, weights: Mapping[str, Tensor], path: Path, *, assign: bool = False
+) -> None:
+    """Load weights of which every key and shape must match.
+
+    Raises: ValueError: naming the keys that do not.
+    """
+    own = network.state_dict()
+    missing = sorted(own.keys() - weights.keys())
+    unexpected = sorted(weights.keys() - own.keys())
+    reshaped = sorted(k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape)
+    if missing or unexpected or reshaped:
+        faults = {"missing": missing, "unexpected": unexpected, "of another shape": reshaped}
+        said = "; ".join(f"{word}: {', '.join(keys)}" for word, keys in faults.items() if keys)
+        raise ValueError(f"the generator in {path} does not match {type(network).__name__}: {said}")
+    network.load_state_dict(dict(weights), strict=True, assign=assign)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,112 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from src import checkpoint
+from src.generators.unet import UNet
+
+UNET = {"_target_": "src.generators.unet.UNet", "base_channels": 4}
+
+
+def save(path: Path, **changes: Any) -> Path:
+    state = {f"generator.{key}": value for key, value in UNet(4).state_dict().items()}
+    content = {"hyper_parameters": {"generator": UNET, "image_size": 32}, "state_dict": state}
+    torch.save(content | changes, path)
+    return path
+
+
+def test_a_generator_comes_back_as_it_was_and_in_eval_mode(tmp_path: Path) -> None:
+    original = UNet(4).eval()
+    state = {f"generator.{key}": value for key, value in original.state_dict().items()}
+    trained = checkpoint.load_generator(save(tmp_path / "a.ckpt", state_dict=state))
+    L = torch.rand(1, 1, 40, 40)
+    assert not trained.network.training
+    assert trained.image_size == 32
+    assert torch.equal(trained.network(L), original(L))
+
+
+def test_the_moving_average_is_preferred(tmp_path: Path) -> None:
+    networks = {"generator.": UNet(4), "ema_generator.module.": UNet(4)}
+    state = {p + key: v for p, net in networks.items() for key, v in net.state_dict().items()}
+    trained = checkpoint.load_generator(save(tmp_path / "a.ckpt", state_dict=state))
+    L = torch.rand(1, 1, 32, 32)
+    assert torch.equal(trained.network(L), networks["ema_generator.module."].eval()(L))
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["os.system", "builtins.eval", "src.train.main", "torch.load", "torch.optim.adam.torch",
+     "src.generators.unet.torch.load", "src.generators.unet.nn.Module",
+     "src.generators.unet.Tensor", "src.generatorsevil.X", "src.generators",
+     "src.generators.nothing.X", 7, None],
+)  # fmt: skip
+def test_targets_outside_the_allow_list_are_refused(tmp_path: Path, target: object) -> None:
+    hostile = {"generator": {"_target_": target, "command": "true"}, "image_size": 32}
+    path = save(tmp_path / "a.ckpt", hyper_parameters=hostile)
+    with pytest.raises(ValueError, match=r"not allowed|does not exist") as refusal:
+        checkpoint.load_generator(path)
+    assert "\n" not in str(refusal.value)
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch exploded",)
+
+
+def test_a_pickle_that_calls_something_is_refused_and_does_not_run(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.ckpt", bomb=Bomb())
+    with pytest.raises(ValueError, match="could run code") as refusal:
+        checkpoint.load_generator(path)
+    assert "\n" not in str(refusal.value)
+    assert not Path("exploded").exists()
+
+
+def test_huge_networks_cost_no_memory_before_they_are_refused(tmp_path: Path) -> None:
+    huge = {"generator": UNET | {"base_channels": 100_000}, "image_size": 32}
+    with pytest.raises(ValueError, match="of another shape"):
+        checkpoint.load_generator(save(tmp_path / "a.ckpt", hyper_parameters=huge))
+
+
+def test_every_key_that_does_not_match_is_named(tmp_path: Path) -> None:
+    state = {f"generator.{key}": value for key, value in UNet(4).state_dict().items()}
+    state["generator.extra"] = state.pop("generator.head.0.bias")
+    with pytest.raises(ValueError, match=r"missing: head\.0\.bias; unexpected: extra"):
+        checkpoint.load_generator(save(tmp_path / "a.ckpt", state_dict=state))
+
+
+@pytest.mark.parametrize("bad", [-1, 0, 10**9, "256", None, [1]])
+def test_unbelievable_sizes_are_refused(tmp_path: Path, bad: object) -> None:
+    hyper_parameters = {"generator": UNET, "image_size": bad}
+    with pytest.raises(ValueError, match="not believable"):
+        checkpoint.load_generator(save(tmp_path / "a.ckpt", hyper_parameters=hyper_parameters))
+
+
+def test_unknown_options_are_refused(tmp_path: Path) -> None:
+    hyper_parameters = {"generator": UNET | {"wings": 2}, "image_size": 32}
+    with pytest.raises(ValueError, match="cannot be built"):
+        checkpoint.load_generator(save(tmp_path / "a.ckpt", hyper_parameters=hyper_parameters))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a checkpoint", b"PK\x03\x04 broken zip", b"\x80\x02garbage"]
+)
+def test_files_that_are_no_checkpoints_say_so_in_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.ckpt") as refusal:
+        checkpoint.load_generator(path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_truncated_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
+    whole = save(tmp_path / "whole.ckpt").read_bytes()
+    (tmp_path / "half.ckpt").write_bytes(whole[: len(whole) // 2])
+    torch.save([1, 2], tmp_path / "list.ckpt")
+    torch.save({"model": {}}, tmp_path / "other.ckpt")
+    save(tmp_path / "stateless.ckpt", state_dict=None)
+    for name in ("half", "list", "other", "stateless", "absent"):
+        with pytest.raises(ValueError, match=f"{name}.ckpt"):
+            checkpoint.load_generator(tmp_path / f"{name}.ckpt")
