@@ -1,0 +1,140 @@
+"""The LightningDataModule that every data set shares."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast, get_args
+
+import lightning
+import torch
+from jaxtyping import Float
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from src import color
+from src.data.pictures import EpochShuffle, EvalFit, EvalPictures, Picture, Sample, TrainPictures
+
+Subset = Literal["train", "val", "test"]
+Subsets = Mapping[Subset, Sequence[Picture]]
+MIN_IMAGE_SIZE = 32
+
+
+class ColorizationData(lightning.LightningDataModule, ABC):
+    """Loads uint8 RGB and makes L and ab on the device; children say which pictures there are.
+
+    Args:
+        image_size: side in pixels of the squares that networks see.
+        batch_size: pictures a step.
+        eval_fit: how validation and test pictures become squares: `crop` or `stretch`.
+        zoom: training crops are taken from pictures with a short side of zoom x image_size.
+        repeat: how often an epoch goes through the training pictures; for a handful of them.
+        fit_images: training pictures on which every validation also measures the fit.
+        num_workers: loading processes; None takes one a core, up to 8.
+        seed: of shuffling and augmentation.
+
+    Raises: ValueError: if an argument is out of its range.
+    """
+
+    next_step: str | None = None  # what to tell a person who has trained on this
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        batch_size: int,
+        eval_fit: str = "crop",
+        zoom: float = 1.12,
+        repeat: int = 1,
+        fit_images: int = 32,
+        num_workers: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        _require(image_size >= MIN_IMAGE_SIZE, "image_size", image_size, f">= {MIN_IMAGE_SIZE}")
+        _require(batch_size >= 1, "batch_size", batch_size, ">= 1")
+        _require(eval_fit in get_args(EvalFit), "eval_fit", eval_fit, "crop or stretch")
+        _require(zoom >= 1, "zoom", zoom, ">= 1")
+        _require(repeat >= 1, "repeat", repeat, ">= 1")
+        _require(fit_images >= 1, "fit_images", fit_images, ">= 1")
+        _require((num_workers or 0) >= 0, "num_workers", num_workers, ">= 0 or null")
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.eval_fit = cast(EvalFit, eval_fit)
+        self.zoom = zoom
+        self.repeat = repeat
+        self.fit_images = fit_images
+        self.num_workers = min(os.cpu_count() or 1, 8) if num_workers is None else num_workers
+        self.seed = seed
+        self.subsets: Subsets = {}
+
+    @abstractmethod
+    def find_pictures(self) -> Subsets:
+        """List the pictures of each subset. Raises: ValueError: if there are too few."""
+
+    @property
+    def protocol(self) -> str:
+        """How evaluation pictures are cut, in words."""
+        cut = "centre crop" if self.eval_fit == "crop" else "stretched"
+        return f"{cut}, {self.image_size}x{self.image_size}"
+
+    def setup(self, stage: str) -> None:
+        if not self.subsets:
+            self.subsets = self.find_pictures()
+            counts = ", ".join(f"{len(own)} {subset}" for subset, own in self.subsets.items())
+            rank_zero_only(print)(f"pictures: {counts} ({self.protocol})")
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        pictures = [*self.subsets["train"]] * self.repeat
+        return self._loader(
+            TrainPictures(pictures, self.image_size, self.zoom),
+            sampler=EpochShuffle(len(pictures), self.seed),
+            # A last batch of another size would make compiled networks compile again.
+            drop_last=len(pictures) > self.batch_size,
+        )
+
+    def val_dataloader(self) -> list[DataLoader[Any]]:
+        """Two loaders: the validation pictures, and some training pictures in the same geometry."""
+        return [
+            self._loader(self.eval_pictures("val")),
+            self._loader(self.eval_pictures("train", limit=self.fit_images)),
+        ]
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        return self._loader(self.eval_pictures("test"))
+
+    def eval_pictures(self, subset: Subset, limit: int | None = None) -> EvalPictures:
+        """A subset's pictures as validation sees them, or `limit` spread evenly over it."""
+        pictures = self.subsets[subset]
+        if limit is not None and limit < len(pictures):
+            pictures = [pictures[i * len(pictures) // limit] for i in range(limit)]
+        return EvalPictures(pictures, self.image_size, self.eval_fit)
+
+    def mean_ab(self, device: torch.device) -> Float[Tensor, "2"]:
+        """Mean ab of the training pictures, each counted once, in a network's scale [-1, 1]."""
+        total, count = torch.zeros(2, dtype=torch.float64), 0
+        for batch in self._loader(self.eval_pictures("train")):
+            _, ab = color.uint8_to_L_ab(batch["rgb"].to(device))
+            total += ab.mean(dim=(2, 3)).sum(dim=0).double().cpu()
+            count += len(ab)
+        return (total / count).float()
+
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        L, ab = color.uint8_to_L_ab(batch["rgb"])
+        return {"L": L, "ab": ab, "name": batch["name"]}
+
+    def _loader(self, dataset: Dataset[Sample], **options: Any) -> DataLoader[Any]:
+        workers = min(self.num_workers, len(cast(Any, dataset)))
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            **options,
+        )
+
+
+def _require(holds: bool, name: str, value: object, expected: str) -> None:
+    if not holds:
+        raise ValueError(f"data.{name}={value}: expected {expected}")

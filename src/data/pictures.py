@@ -1,0 +1,129 @@
+"""From a list of picture files to square uint8 tensors."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, TypedDict
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from src.images import read_rgb
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+EvalFit = Literal["crop", "stretch"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file, or a part of one.
+
+    Attributes:
+        path: the file.
+        name: what people are told about it: the path inside its data set.
+        box: the part to use, in pixels; None for the whole.
+    """
+
+    path: Path
+    name: str
+    box: tuple[int, int, int, int] | None = None
+
+    def read(self) -> Image.Image:
+        """Decode the picture as upright 8-bit sRGB. Raises: UnreadableImageError."""
+        return _read_shared(self.path).crop(self.box) if self.box else read_rgb(self.path)
+
+
+# The tiles of a picture would otherwise decode it once each.
+_read_shared = lru_cache(maxsize=8)(read_rgb)
+
+
+class Sample(TypedDict):
+    """One item of a data set: the picture as uint8 sRGB (3, size, size), and its name."""
+
+    rgb: UInt8[Tensor, "3 size size"]
+    name: str
+
+
+class EvalPictures(Dataset[Sample]):
+    """Pictures of one size, the same ones each time: a centre crop, or stretched to a square."""
+
+    def __init__(self, pictures: Sequence[Picture], size: int, fit: EvalFit) -> None:
+        self.pictures = pictures
+        self.size = size
+        self.fit = fit
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> Sample:
+        image = self.pictures[index].read()
+        box = None if self.fit == "stretch" else square(image, 1.0, 0.5, 0.5)
+        return {"rgb": resized(image, self.size, box), "name": self.pictures[index].name}
+
+
+class TrainPictures(Dataset[Sample]):
+    """Random square crops, flipped half of the time.
+
+    The short side of a picture is taken as `zoom` x size, as pix2pix loads 286 pixels to crop 256.
+    """
+
+    def __init__(self, pictures: Sequence[Picture], size: int, zoom: float) -> None:
+        self.pictures = pictures
+        self.size = size
+        self.zoom = zoom
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        """Cut the picture `key[0]` with the random numbers that the seed `key[1]` gives."""
+        index, seed = key
+        image = self.pictures[index].read()
+        x, y, flip = torch.rand(3, generator=torch.Generator().manual_seed(seed)).tolist()
+        rgb = resized(image, self.size, square(image, self.zoom, x, y))
+        return {"rgb": rgb.flip(-1) if flip < 0.5 else rgb, "name": self.pictures[index].name}
+
+
+class EpochShuffle(Sampler[tuple[int, int]]):
+    """Shuffled indices, each with a seed for its augmentation: a function of seed and epoch alone.
+
+    What an epoch shows thus depends neither on workers nor on what ran before. Lightning calls
+    `set_epoch`.
+    """
+
+    def __init__(self, length: int, seed: int) -> None:
+        self.length = length
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        # SeedSequence mixes its entropy; adding seed and epoch would make (0, 1) equal (1, 0).
+        mixed = int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)[0])
+        generator = torch.Generator().manual_seed(mixed)
+        order = torch.randperm(self.length, generator=generator).tolist()
+        seeds = torch.randint(2**63 - 1, (self.length,), generator=generator).tolist()
+        return iter(zip(order, seeds, strict=True))
+
+
+def square(image: Image.Image, zoom: float, x: float, y: float) -> Box:
+    """Return the square with 1/zoom of the short side that lies at (x, y), both in [0, 1]."""
+    side = min(image.size) / zoom
+    left, top = x * (image.width - side), y * (image.height - side)
+    return left, top, left + side, top + side
+
+
+def resized(image: Image.Image, size: int, box: Box | None) -> UInt8[Tensor, "3 size size"]:
+    """Resample a part of a picture to a square of `size` pixels, bicubic with antialiasing."""
+    pixels = np.array(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()

@@ -1,0 +1,53 @@
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import skimage.data
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = (
+    "size.generator_channels=4",
+    "size.discriminator_channels=4",
+    "size.image_size=32",
+    "data.batch_size=4",
+    "data.num_workers=0",
+    "trainer.max_epochs=1",
+    "trainer=cpu",
+    "logger=csv",
+)
+
+os.environ.setdefault("WANDB_MODE", "offline")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test writes below the working directory lands in its own folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 24 different real photographs: parts of scikit-image's, 80x64 pixels."""
+    folder = tmp_path_factory.mktemp("photos")
+    for scene in ("astronaut", "chelsea", "coffee"):
+        with Image.open(Path(skimage.data.__file__).parent / f"{scene}.png") as image:
+            for i in range(8):
+                x, y = 100 * (i % 4), 120 * (i // 4)
+                image.crop((x, y, x + 80, y + 64)).save(folder / f"{scene}{i}.jpg", quality=95)
+    return folder
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Callable[..., DictConfig]:
+    """Compose the training config as the command line would, with its run in tmp_path/run."""
+
+    def configured(*overrides: str, tiny: Sequence[str] = TINY) -> DictConfig:
+        run = [f"run.folder={tmp_path / 'run'}", "run.model=tested", "run.name=tested"]
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            return compose("train", [*tiny, *run, *overrides])
+
+    return configured

@@ -1,0 +1,240 @@
+import csv
+import io
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.data import FolderData
+from src.data.folder import scan
+
+
+def folder_data(root: Path, tmp_path: Path, **options: Any) -> FolderData:
+    loading = {"image_size": 32, "batch_size": 4, "num_workers": 0}
+    paths = {"report_dir": str(tmp_path / "run"), "index_dir": str(tmp_path / "index")}
+    return FolderData(root=str(root), **(loading | paths | options))
+
+
+def subsets_by_content(root: Path, tmp_path: Path, **options: Any) -> dict[bytes, str]:
+    data = folder_data(root, tmp_path, **options)
+    data.setup("fit")
+    return {
+        picture.path.read_bytes(): subset
+        for subset, pictures in data.subsets.items()
+        for picture in pictures
+    }
+
+
+def noise(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (12, 10, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    for i in range(300):
+        noise(tmp_path / "many" / f"{i}.png", i)
+    return tmp_path / "many"
+
+
+def test_the_split_is_60_20_20_and_keeps_to_content(many: Path, tmp_path: Path) -> None:
+    before = subsets_by_content(many, tmp_path)
+    counts = Counter(before.values())
+    assert counts.keys() == {"train", "val", "test"}
+    assert counts["train"] == pytest.approx(180, abs=30)
+    assert counts["val"] == pytest.approx(60, abs=25)
+
+    moved = tmp_path / "moved" / "deep" / "er"
+    moved.mkdir(parents=True)
+    for i, path in enumerate(sorted(many.iterdir(), reverse=True)):
+        shutil.copy(path, moved / f"renamed {i} [x].PNG")
+    for i in range(300, 350):
+        noise(moved.parent / f"{i}.png", i)
+    after = subsets_by_content(tmp_path / "moved", tmp_path)
+    assert len(after) == 350
+    assert before.items() <= after.items()
+
+
+def test_the_split_is_the_same_on_every_machine(tmp_path: Path) -> None:
+    # Raw bytes instead of an encoder's, which may change with its version.
+    for i in range(8):
+        header, pixels = b"P6 2 2 255\n", bytes([i] * 12)
+        (tmp_path / "a").mkdir(exist_ok=True)
+        (tmp_path / "a" / f"{i}.ppm").write_bytes(header + pixels)
+    data = folder_data(tmp_path / "a", tmp_path)
+    data.setup("fit")
+    names = {subset: [p.name[0] for p in pictures] for subset, pictures in data.subsets.items()}
+    assert {subset: "".join(name) for subset, name in names.items()} == EXPECTED_SPLIT
+
+
+EXPECTED_SPLIT = {"train": "0237", "val": "46", "test": "15"}
+
+
+def test_max_images_takes_a_stable_subset_of_every_part(many: Path, tmp_path: Path) -> None:
+    whole = subsets_by_content(many, tmp_path)
+    some = subsets_by_content(many, tmp_path, max_images=50)
+    fewer = subsets_by_content(many, tmp_path, max_images=20)
+    assert (len(some), len(fewer)) == (50, 20)
+    assert fewer.keys() <= some.keys()
+    assert some.items() <= whole.items()
+    assert set(some.values()) == {"train", "val", "test"}
+
+
+def test_a_given_split_is_kept(photos: Path, tmp_path: Path) -> None:
+    for i, path in enumerate(sorted(photos.iterdir())):
+        target = tmp_path / "given" / ("train", "val", "test")[i % 3] / "some class" / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    data = folder_data(tmp_path / "given", tmp_path)
+    data.setup("fit")
+    for subset, pictures in data.subsets.items():
+        assert len(pictures) == 8
+        assert all(picture.name.startswith(f"{subset}/some class/") for picture in pictures)
+
+
+def test_val_alone_is_halved_by_hash(many: Path, tmp_path: Path) -> None:
+    for i, path in enumerate(sorted(many.iterdir())):
+        target = tmp_path / "given" / ("val" if i % 2 else "train") / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    data = folder_data(tmp_path / "given", tmp_path)
+    data.setup("fit")
+    assert len(data.subsets["train"]) == 150
+    assert len(data.subsets["val"]) == pytest.approx(75, abs=25)
+    assert len(data.subsets["val"]) + len(data.subsets["test"]) == 150
+    assert all(p.name.startswith("val/") for s in ("val", "test") for p in data.subsets[s])
+
+
+def test_test_pictures_are_never_trained_on_by_accident(photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "given" / "train")
+    shutil.copytree(photos, tmp_path / "given" / "test")
+    with pytest.raises(ValueError, match="no val/"):
+        folder_data(tmp_path / "given", tmp_path).setup("fit")
+
+
+def test_equal_files_never_stand_in_two_subsets(tmp_path: Path) -> None:
+    for i in range(30):
+        noise(tmp_path / "a" / f"{i}.png", i % 10)
+    data = folder_data(tmp_path / "a", tmp_path)
+    data.setup("fit")
+    contents = [{p.path.read_bytes() for p in pictures} for pictures in data.subsets.values()]
+    assert sum(map(len, data.subsets.values())) == 30
+    assert sum(map(len, contents)) == 10
+
+
+def test_three_pictures_are_enough_for_three_subsets(tmp_path: Path) -> None:
+    for i in range(3):
+        noise(tmp_path / "a" / f"{i}.png", i)
+    assert sorted(subsets_by_content(tmp_path / "a", tmp_path).values()) == ["test", "train", "val"]
+
+
+def test_missing_empty_and_tiny_folders_end_with_one_line(tmp_path: Path) -> None:
+    noise(tmp_path / "two" / "a.png", 0)
+    noise(tmp_path / "two" / "b.png", 1)
+    noise(tmp_path / "two" / "copy of b.png", 1)
+    (tmp_path / "empty").mkdir()
+    faults = {"absent": "no folder", "empty": r"at least 3.*got 0", "two": r"at least 3.*got 2"}
+    for name, fault in faults.items():
+        with pytest.raises(ValueError, match=fault) as refusal:
+            folder_data(tmp_path / name, tmp_path).setup("fit")
+        assert "\n" not in str(refusal.value)
+
+
+def spoil(folder: Path) -> set[str]:
+    """Put every kind of bad file into a folder. Returns: the names that cannot be read."""
+    jpeg = io.BytesIO()
+    Image.effect_noise((80, 80), 90).convert("RGB").save(jpeg, "JPEG")
+    (folder / "truncated.jpg").write_bytes(jpeg.getvalue()[:-500])
+    (folder / "empty.jpg").touch()
+    (folder / "text.JPG").write_text("hello")
+    (folder / "dangling.png").symlink_to(folder / "nowhere.png")
+    (folder / "notes.txt").write_text("no picture, and does not pretend to be one")
+    (folder / "._photo.jpg").write_bytes(b"macOS")
+    (folder / "loop").symlink_to(folder)
+    return {"truncated.jpg", "empty.jpg", "text.JPG", "dangling.png"}
+
+
+def odd_but_readable(folder: Path) -> set[str]:
+    """Put every kind of odd picture into a folder. Returns: their names."""
+    red = Image.new("RGB", (40, 30), (200, 30, 30))
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    red.convert("CMYK").save(folder / "cmyk.jpg")
+    Image.fromarray(np.full((30, 40), 40_000, np.uint16)).save(folder / "16bit.png")
+    red.convert("P").save(folder / "palette.png")
+    red.convert("RGBA").save(folder / "alpha.png")
+    red.save(folder / "rotated.jpg", exif=exif)
+    red.save(folder / "moving.gif", save_all=True, append_images=[red.rotate(90)])
+    red.save(folder / "new\nline, and ü.png")
+    red.resize((1, 1)).save(folder / "pixel.png")
+    return {"cmyk.jpg", "16bit.png", "palette.png", "alpha.png", "rotated.jpg", "moving.gif",
+            "new\nline, and ü.png", "pixel.png"}  # fmt: skip
+
+
+def test_broken_files_are_skipped_and_listed_and_odd_ones_are_used(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "spoilt"
+    shutil.copytree(photos, root)
+    broken, odd = spoil(root), odd_but_readable(root)
+    data = folder_data(root, tmp_path, max_unreadable=0.2)
+    data.setup("fit")
+    used = {picture.name for pictures in data.subsets.values() for picture in pictures}
+    assert used == odd | {path.name for path in photos.iterdir()}
+    for loader in (data.train_dataloader(), *data.val_dataloader(), data.test_dataloader()):
+        for batch in loader:
+            assert batch["rgb"].shape[1:] == (3, 32, 32)
+    with (tmp_path / "run" / "skipped.csv").open(newline="") as file:
+        listed = {row["file"]: row["reason"] for row in csv.DictReader(file)}
+    assert listed.keys() == broken
+    assert "empty" in listed["empty.jpg"]
+    assert "truncated" in listed["truncated.jpg"]
+    assert f"4 of {4 + len(used)} picture files" in capsys.readouterr().out
+
+
+def test_too_many_unreadable_files_end_the_run(photos: Path, tmp_path: Path) -> None:
+    root = tmp_path / "spoilt"
+    shutil.copytree(photos, root)
+    spoil(root)
+    with pytest.raises(ValueError, match=r"4 of 28 .*data\.max_unreadable=0\.05") as refusal:
+        folder_data(root, tmp_path).setup("fit")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_files_without_permission_are_skipped(photos: Path, tmp_path: Path) -> None:
+    root = tmp_path / "spoilt"
+    shutil.copytree(photos, root)
+    (root / "astronaut0.jpg").chmod(0)
+    found = scan(root, tmp_path / "index", 0)
+    assert found.skipped.keys() == {"astronaut0.jpg"}
+
+
+def test_a_second_scan_reads_only_what_changed(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(photos, root)
+    first = scan(root, tmp_path / "index", 0)
+    noise(root / "new.png", 1)
+    noise(root / "coffee0.jpg", 2)
+    read: list[str] = []
+    monkeypatch.setattr("src.data.folder.read_rgb", lambda path: read.append(path.name))
+    second = scan(root, tmp_path / "index", 0)
+    assert sorted(read) == ["coffee0.jpg", "new.png"]
+    unchanged = first.contents.keys() - {"coffee0.jpg"}
+    assert all(second.contents[name] == first.contents[name] for name in unchanged)
+    assert second.contents["coffee0.jpg"] != first.contents["coffee0.jpg"]
+
+
+def test_a_broken_index_is_made_anew(photos: Path, tmp_path: Path) -> None:
+    first = scan(photos, tmp_path / "index", 0)
+    for index in (tmp_path / "index").iterdir():
+        index.write_text('{"coffee0.jpg": 7')
+    assert scan(photos, tmp_path / "index", 0) == first

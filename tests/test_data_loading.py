@@ -1,0 +1,130 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from src import color
+from src.data import FolderData, SampleData
+from src.data.pictures import EpochShuffle, EvalPictures, Picture, TrainPictures
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Picture:
+    """64x32 pixels: red at the left, green in the middle, blue at the right."""
+    image = Image.new("RGB", (64, 32), (0, 255, 0))
+    image.paste((255, 0, 0), (0, 0, 16, 32))
+    image.paste((0, 0, 255), (48, 0, 64, 32))
+    image.save(tmp_path / "wide.png")
+    return Picture(tmp_path / "wide.png", "wide")
+
+
+def test_a_centre_crop_keeps_shapes_and_a_stretch_keeps_everything(wide: Picture) -> None:
+    cropped = EvalPictures([wide], 32, "crop")[0]["rgb"]
+    stretched = EvalPictures([wide], 32, "stretch")[0]["rgb"]
+    assert cropped[1].min() == 255  # green alone
+    assert stretched[:, 16, 2].tolist() == [255, 0, 0]
+    assert stretched[:, 16, 29].tolist() == [0, 0, 255]
+
+
+def test_training_crops_move_and_flip_as_their_seed_says(wide: Picture) -> None:
+    pictures = TrainPictures([wide], 32, zoom=1.12)
+    crops = [pictures[0, seed]["rgb"] for seed in range(40)]
+    assert torch.equal(pictures[0, 7]["rgb"], crops[7])
+    assert len({crop.numpy().tobytes() for crop in crops}) > 20
+    left_is_red = [bool(crop[0, 16, 0] > 200) for crop in crops if crop[0].max() > 200]
+    assert set(left_is_red) == {True, False}  # red can only stand at the right of a flipped crop
+
+
+def test_an_epochs_order_depends_on_seed_and_epoch_alone() -> None:
+    def epoch(seed: int, number: int) -> list[tuple[int, int]]:
+        sampler = EpochShuffle(50, seed)
+        sampler.set_epoch(number)
+        return list(sampler)
+
+    assert epoch(0, 1) == epoch(0, 1)
+    assert sorted(i for i, _ in epoch(0, 1)) == list(range(50))
+    orders = [epoch(0, 0), epoch(0, 1), epoch(1, 0), epoch(1, 1)]
+    assert len({tuple(order) for order in orders}) == 4
+
+
+def test_small_pictures_are_enlarged(tmp_path: Path) -> None:
+    Image.new("RGB", (3, 5), "red").save(tmp_path / "small.png")
+    picture = Picture(tmp_path / "small.png", "small")
+    assert EvalPictures([picture], 32, "crop")[0]["rgb"].shape == (3, 32, 32)
+    assert TrainPictures([picture], 32, 1.12)[0, 0]["rgb"].shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loaders_yield_uint8_and_the_device_makes_lab(photos: Path, workers: int) -> None:
+    data = FolderData(
+        root=str(photos), report_dir="run", image_size=32, batch_size=4, num_workers=workers
+    )
+    data.setup("fit")
+    batch = next(iter(data.train_dataloader()))
+    assert batch["rgb"].dtype == torch.uint8
+    with torch.autocast("cpu", torch.bfloat16):
+        made = data.on_after_batch_transfer(batch, 0)
+    assert made["L"].dtype == made["ab"].dtype == torch.float32
+    back = color.L_ab_to_rgb(made["L"], made["ab"])
+    assert torch.equal((back * 255).round().to(torch.uint8), batch["rgb"])
+    assert len(made["name"]) == 4
+
+
+def test_mean_ab_is_the_mean_over_training_pictures(photos: Path) -> None:
+    data = FolderData(
+        root=str(photos), report_dir="run", image_size=32, batch_size=5, num_workers=0
+    )
+    data.setup("fit")
+    pictures = data.eval_pictures("train")
+    means = [
+        color.uint8_to_L_ab(pictures[i]["rgb"][None])[1].mean(dim=(0, 2, 3))
+        for i in range(len(pictures))
+    ]
+    torch.testing.assert_close(data.mean_ab(torch.device("cpu")), torch.stack(means).mean(dim=0))
+
+
+def test_sample_scenes_never_stand_in_two_subsets() -> None:
+    data = SampleData(tile=128, image_size=64, batch_size=4)
+    data.setup("fit")
+    scenes = [{p.path.stem.split("_")[0] for p in own} for own in data.subsets.values()]
+    assert len(set.union(*scenes)) == sum(map(len, scenes)) == 5
+    assert all(len(own) > 3 for own in data.subsets.values())
+
+
+def test_sample_tiles_are_different_parts_of_colour_photographs() -> None:
+    data = SampleData(tile=128, image_size=64, batch_size=4)
+    data.setup("fit")
+    tiles = data.eval_pictures("train")
+    contents = {tiles[i]["rgb"].numpy().tobytes() for i in range(len(tiles))}
+    assert len(contents) == len(tiles)
+    chroma = [np.ptp(tiles[i]["rgb"].numpy().astype(int), axis=0).mean() for i in range(len(tiles))]
+    assert min(chroma) > 3
+
+
+def test_repeat_lengthens_the_epoch_only() -> None:
+    sizes = {}
+    for repeat in (1, 3):
+        data = SampleData(tile=192, image_size=64, batch_size=1, repeat=repeat)
+        data.setup("fit")
+        sizes[repeat] = (len(data.train_dataloader()), len(data.eval_pictures("train")))
+    assert sizes[3] == (3 * sizes[1][0], sizes[1][1])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"image_size": 16}, {"batch_size": 0}, {"eval_fit": "squash"}, {"zoom": 0.5}, {"repeat": 0},
+     {"fit_images": 0}, {"num_workers": -1}],
+)  # fmt: skip
+def test_wrong_settings_are_named(wrong: dict[str, object]) -> None:
+    [(name, value)] = wrong.items()
+    build: Callable[..., SampleData] = SampleData
+    with pytest.raises(ValueError, match=f"data.{name}={value}: expected"):
+        build(**({"tile": 128, "image_size": 64, "batch_size": 4} | wrong))
+
+
+def test_tiles_larger_than_a_scene_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"data\.tile=400: expected at most 300"):
+        SampleData(tile=400, image_size=64, batch_size=4).setup("fit")
