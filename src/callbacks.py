@@ -1,0 +1,166 @@
+"""What is shown while training: progress, panels of pictures, curves."""
+
+import csv
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import lightning
+import numpy as np
+import torch
+import wandb
+from jaxtyping import Float, UInt8
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+from numpy import ndarray
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from src import color, plots
+from src.colorizer import Colorizer
+from src.data import ColorizationData
+from src.images import write_image
+
+
+class Throughput(Callback):
+    """Log train/images_per_s: pictures over the time that training steps and loading took."""
+
+    def __init__(self) -> None:
+        self._images = 0
+        self._start = 0.0
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._images, self._start = 0, time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._images += len(batch["name"]) * trainer.world_size
+        rate = self._images / (time.perf_counter() - self._start)
+        module.log("train/images_per_s", rate, prog_bar=True)
+
+
+class Progress(TQDMProgressBar):
+    """A progress bar where there is a terminal, and a line after each validation everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._start = 0.0
+        self._first_epoch = 0
+        if not sys.stdout.isatty():
+            self.disable()
+
+    def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        super().on_train_start(trainer, *_)
+        self._start, self._first_epoch = time.perf_counter(), trainer.current_epoch
+
+    def get_metrics(self, *args: Any) -> dict[str, Any]:
+        metrics = super().get_metrics(*args)
+        metrics.pop("v_num", None)
+        shown = {name.removeprefix("train/"): value for name, value in metrics.items()}
+        return shown | {"left": self._time_left(cast(lightning.Trainer, args[0]))}
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        super().on_validation_end(trainer, module)
+        if trainer.sanity_checking or trainer.global_rank != 0:
+            return
+        seen = trainer.callback_metrics
+        line = (
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            f" | ab-MAE: held out {seen['val/ab_mae']:.2f}"
+            f" (zero {seen['val/ab_mae_zero']:.2f}, constant {seen['val/ab_mae_constant']:.2f})"
+            f", training {seen['fit/ab_mae']:.2f} (zero {seen['fit/ab_mae_zero']:.2f})"
+            f" | {seen['train/images_per_s']:.1f} images/s | {self._time_left(trainer)} left"
+        )
+        self.print(line) if self.is_enabled else print(line, flush=True)
+
+    def _time_left(self, trainer: lightning.Trainer) -> str:
+        batches = trainer.num_training_batches
+        done = (trainer.current_epoch - self._first_epoch) * batches
+        done += trainer.fit_loop.epoch_loop.batch_progress.current.completed
+        total = ((trainer.max_epochs or 0) - self._first_epoch) * batches
+        if not done or total < done:
+            return "?"
+        seconds = (time.perf_counter() - self._start) * (total - done) / done
+        return str(timedelta(seconds=round(seconds)))
+
+
+class Panels(Callback):
+    """After each validation, the same pictures: grey, predicted, truth.
+
+    Args:
+        folder: where `epoch_0001.png` and so on go.
+        count: pictures from training, and as many that were held out.
+    """
+
+    def __init__(self, folder: str, count: int = 4) -> None:
+        self.folder = Path(folder)
+        self.count = count
+        self._rgb = torch.empty(0, 3, 1, 1, dtype=torch.uint8)
+        self._columns: list[str] = []
+
+    @rank_zero_only
+    def on_fit_start(self, trainer: lightning.Trainer, module: Any) -> None:
+        data = cast(ColorizationData, cast(Any, trainer).datamodule)
+        seen, held_out = (data.eval_pictures(s, self.count) for s in ("train", "val"))
+        samples = [source[i] for source in (seen, held_out) for i in range(len(source))]
+        self._rgb = default_collate([sample["rgb"] for sample in samples])
+        self._columns = ["training"] * len(seen) + ["held out"] * len(held_out)
+
+    @rank_zero_only
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        if trainer.sanity_checking:
+            return
+        epoch = trainer.current_epoch + 1
+        grid = self._draw(module, f"epoch {epoch}")
+        write_image(Image.fromarray(grid), self.folder / f"epoch_{epoch:04d}.png")
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                # No step: Lightning's is counted twice with two optimisers.
+                logger.experiment.log({"panel": wandb.Image(grid), "epoch": trainer.current_epoch})
+
+    def _draw(self, module: Colorizer, title: str) -> UInt8[ndarray, "h w 3"]:
+        L, ab = color.uint8_to_L_ab(self._rgb.to(module.device))
+        predicted = module.inference_generator(L).float()
+        rows = {"grey": torch.zeros_like(ab), "predicted": predicted, "truth": ab}
+        pictures = {name: _uint8(color.L_ab_to_rgb(L, value)) for name, value in rows.items()}
+        return plots.picture_grid(pictures, self._columns, title)
+
+
+def _uint8(rgb: Float[Tensor, "b 3 h w"]) -> list[UInt8[ndarray, "h w 3"]]:
+    pixels = (rgb * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return list(np.asarray(pixels))
+
+
+class Curves(Callback):
+    """Draw the losses from metrics.csv when training ends, however it ends.
+
+    Args: folder: the run's folder, with metrics.csv; curves.png goes beside it.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def on_train_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        self._draw()
+
+    def on_exception(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._draw()
+
+    @rank_zero_only
+    def _draw(self) -> None:
+        metrics = self.folder / "metrics.csv"
+        if not metrics.is_file():
+            return
+        with metrics.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        generator, discriminator, l1 = (
+            [(float(row["step"]), float(row[name])) for row in rows if row.get(name)]
+            for name in ("train/g_loss", "train/d_loss", "train/g_loss_l1")
+        )
+        if l1:
+            plots.loss_curves(generator, discriminator, l1, self.folder / "curves.png")

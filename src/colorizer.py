@@ -1,0 +1,265 @@
+"""The LightningModule of all systems: one generator step, one discriminator step, validation."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import lightning
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from src import checkpoint, color, losses, metrics
+
+Batch = Mapping[str, Any]  # L (b, 1, h, w) and ab (b, 2, h, w) in [-1, 1], name: b strings
+
+
+class NonFiniteLossError(ArithmeticError):
+    """A loss became infinite or NaN; the message names it and the pictures of the batch."""
+
+
+class Colorizer(lightning.LightningModule):
+    """A generator trained by L1, and against a discriminator where there is one.
+
+    Loss of the generator: adversarial + loss.l1 * mean |fake_ab - real_ab| (Isola et al. 2017).
+
+    Args:
+        generator, discriminator: plain dicts with a `_target_`; an empty discriminator means
+            plain regression.
+        loss: `adversarial` names a loss of losses.ADVERSARIAL, `l1` weighs the L1 term.
+        generator_optimizer, discriminator_optimizer: plain dicts with a `_target_` in torch.optim.
+        image_size: short side in pixels of the training pictures; travels in the checkpoint.
+        decay_share: the learning rates fall linearly to 0 over this last share of the epochs.
+        clip_grad_norm: the largest gradient norm of each network; None does not clip.
+        ema_decay: decay a step of the generator's moving average, which then serves validation
+            and inference; None keeps no average.
+        init_generator: a checkpoint whose generator training starts from.
+        channels_last, compile: how the networks run; worth it on GPUs.
+
+    Raises: ValueError: if arguments contradict each other or are out of range.
+    """
+
+    mean_ab: Tensor  # (2,) the training set's mean, in a network's scale
+
+    def __init__(
+        self,
+        *,
+        generator: dict[str, Any],
+        discriminator: dict[str, Any],
+        loss: dict[str, Any],
+        generator_optimizer: dict[str, Any],
+        discriminator_optimizer: dict[str, Any],
+        image_size: int,
+        decay_share: float = 0.0,
+        clip_grad_norm: float | None = None,
+        ema_decay: float | None = None,
+        init_generator: str | None = None,
+        channels_last: bool = False,
+        compile: bool = False,
+    ) -> None:
+        super().__init__()
+        # Plain dicts alone: such a checkpoint loads with weights_only.
+        self.save_hyperparameters(logger=False)
+        self.automatic_optimization = False
+        _check(loss, decay_share, clip_grad_norm, ema_decay)
+        self.generator: nn.Module = checkpoint.build(generator)
+        self.discriminator: nn.Module | None = (
+            checkpoint.build(discriminator) if discriminator else None
+        )
+        self.adversarial_loss = losses.adversarial(loss["adversarial"], bool(discriminator))
+        self.ema_generator: AveragedModel | None = None
+        if ema_decay is not None:
+            self.ema_generator = AveragedModel(
+                self.generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay)
+            ).requires_grad_(False)
+        self.register_buffer("mean_ab", torch.full((2,), torch.nan))
+
+    @property
+    def inference_generator(self) -> nn.Module:
+        """The network that validation and inference use: the moving average where it is on."""
+        return self.generator if self.ema_generator is None else self.ema_generator
+
+    def setup(self, stage: str) -> None:
+        if stage != "fit":
+            return
+        # A resumed run gets its weights from its own checkpoint.
+        if self.hparams["init_generator"] and self.trainer.ckpt_path is None:
+            self._load_generator(Path(self.hparams["init_generator"]))
+        for network in (self.generator, self.discriminator):
+            if network is not None and self.hparams["channels_last"]:
+                cast(Any, network).to(memory_format=torch.channels_last)
+            if network is not None and self.hparams["compile"]:
+                network.compile()
+
+    def _load_generator(self, path: Path) -> None:
+        weights = checkpoint.generator_weights(checkpoint.load(path), path)
+        checkpoint.load_strictly(self.generator, weights, path)
+        if self.ema_generator is not None:
+            self.ema_generator.module.load_state_dict(weights)
+
+    def on_fit_start(self) -> None:
+        if self.mean_ab.isnan().any():
+            self.mean_ab.copy_(cast(Any, self.trainer).datamodule.mean_ab(self.device))
+
+    def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[Any]]:
+        pairs = [(self.generator, self.hparams["generator_optimizer"])]
+        if self.discriminator is not None:
+            pairs.append((self.discriminator, self.hparams["discriminator_optimizer"]))
+        optimizers = [checkpoint.build(config, net.parameters()) for net, config in pairs]
+        schedules = [
+            torch.optim.lr_scheduler.LambdaLR(o, lambda epoch: self._decay(epoch))
+            for o in optimizers
+        ]
+        return optimizers, schedules
+
+    def _decay(self, epoch: int) -> float:
+        share, epochs = self.hparams["decay_share"], self.trainer.max_epochs or 0
+        if not share or epochs < 1:
+            return 1.0
+        return min(1.0, max(0.0, epochs - epoch) / (share * epochs))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        L, real_ab = self._channels_last(batch["L"]), batch["ab"]
+        fake_ab = self.generator(L)
+        if self.discriminator is not None:
+            self._discriminator_step(L, real_ab, fake_ab.detach(), batch["name"])
+        self._generator_step(L, real_ab, fake_ab, batch["name"])
+
+    def _discriminator_step(
+        self,
+        L: Float[Tensor, "b 1 h w"],
+        real_ab: Float[Tensor, "b 2 h w"],
+        fake_ab: Float[Tensor, "b 2 h w"],
+        names: list[str],
+    ) -> None:
+        assert self.discriminator is not None
+        assert self.adversarial_loss is not None
+        optimizer = self._optimizers()[1]
+        with self.toggled_optimizer(optimizer):
+            real = self.adversarial_loss(self.discriminator(L, real_ab), True)
+            fake = self.adversarial_loss(self.discriminator(L, fake_ab), False)
+            loss = (real + fake) / 2  # halved, as in pix2pix, to slow D down beside G
+            self._descend(optimizer, loss, "train/d_loss", names)
+        self._log_step({"d_loss_real": real, "d_loss_fake": fake, "lr_d": _lr(optimizer)})
+        self.log("train/d_loss", loss.detach(), prog_bar=True)
+
+    def _generator_step(
+        self,
+        L: Float[Tensor, "b 1 h w"],
+        real_ab: Float[Tensor, "b 2 h w"],
+        fake_ab: Float[Tensor, "b 2 h w"],
+        names: list[str],
+    ) -> None:
+        optimizer = self._optimizers()[0]
+        with self.toggled_optimizer(optimizer):
+            l1 = nn.functional.l1_loss(fake_ab, real_ab)
+            loss = self.hparams["loss"]["l1"] * l1
+            if self.discriminator is not None:
+                assert self.adversarial_loss is not None
+                adversarial = self.adversarial_loss(self.discriminator(L, fake_ab), True)
+                loss = loss + adversarial
+                self._log_step({"g_loss_adversarial": adversarial})
+            self._descend(optimizer, loss, "train/g_loss", names)
+        if self.ema_generator is not None:
+            self.ema_generator.update_parameters(self.generator)
+        self._log_step({"g_loss_l1": l1, "lr_g": _lr(optimizer)})
+        self.log("train/g_loss", loss.detach(), prog_bar=True)
+
+    def _descend(self, optimizer: Any, loss: Tensor, name: str, pictures: list[str]) -> None:
+        if not loss.isfinite():
+            raise NonFiniteLossError(
+                f"{name} is {loss.item()} in epoch {self.current_epoch}, in the batch of "
+                f"{', '.join(pictures)}. Lower the learning rates or set model.clip_grad_norm"
+            )
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        if self.hparams["clip_grad_norm"] is not None:
+            self.clip_gradients(
+                optimizer,
+                gradient_clip_val=self.hparams["clip_grad_norm"],
+                gradient_clip_algorithm="norm",
+            )
+        optimizer.step()
+
+    def on_train_epoch_end(self) -> None:
+        schedules = self.lr_schedulers()
+        for schedule in schedules if isinstance(schedules, list) else [schedules]:
+            cast(Any, schedule).step()
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        # The second loader holds training pictures: how well does it fit what it has seen?
+        self._log_judgement(batch, ("val", "fit")[dataloader_idx], {})
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        trivial = {"zero": torch.zeros_like(batch["ab"]), "constant": self._constant(batch["ab"])}
+        judged = {
+            f"{name}_{colorizer}": value
+            for colorizer, ab in trivial.items()
+            for name, value in metrics.of_coloring(batch["L"], ab, batch["ab"]).items()
+        }
+        self._log_judgement(batch, "test", judged)
+
+    def _log_judgement(self, batch: Batch, subset: str, more: dict[str, Tensor]) -> None:
+        L, true_ab = batch["L"], batch["ab"]
+        ab = self.inference_generator(self._channels_last(L)).float()
+        if not ab.isfinite().all():
+            raise NonFiniteLossError(
+                f"the generator's weights are no longer finite after epoch {self.current_epoch}. "
+                "Lower the learning rates or set model.clip_grad_norm"
+            )
+        own_mean = true_ab.mean(dim=(2, 3), keepdim=True).expand_as(true_ab)
+        judged = metrics.of_coloring(L, ab, true_ab) | {
+            "ab_mae_zero": metrics.ab_mae(torch.zeros_like(true_ab), true_ab),
+            "ab_mae_constant": metrics.ab_mae(self._constant(true_ab), true_ab),
+            "ab_mae_own_mean": metrics.ab_mae(own_mean, true_ab),
+            "colorfulness_true": metrics.colorfulness(color.L_ab_to_rgb(L, true_ab)),
+        }
+        means = {f"{subset}/{name}": value.mean() for name, value in (judged | more).items()}
+        self.log_dict(means, batch_size=len(L), sync_dist=True, add_dataloader_idx=False)
+
+    def _constant(self, ab: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b 2 h w"]:
+        return self.mean_ab.view(1, 2, 1, 1).expand_as(ab)
+
+    def _log_step(self, values: dict[str, Any]) -> None:
+        detached = {
+            f"train/{k}": v.detach() if isinstance(v, Tensor) else v for k, v in values.items()
+        }
+        self.log_dict(detached)
+
+    def _optimizers(self) -> list[Any]:
+        optimizers = self.optimizers()
+        return optimizers if isinstance(optimizers, list) else [optimizers]
+
+    def _channels_last(self, L: Tensor) -> Tensor:
+        if not self.hparams["channels_last"]:
+            return L
+        return L.contiguous(memory_format=torch.channels_last)
+
+
+def _lr(optimizer: Any) -> float:
+    return float(optimizer.param_groups[0]["lr"])
+
+
+def _check(
+    loss: dict[str, Any], decay_share: float, clip_grad_norm: float | None, ema_decay: float | None
+) -> None:
+    l1 = loss["l1"]
+    _require(_between(l1, 0), "loss.l1", l1, "a weight of at least 0")
+    _require(_between(decay_share, 0, 1), "decay_share", decay_share, "a share in [0, 1]")
+    if clip_grad_norm is not None:
+        holds = _between(clip_grad_norm, 0) and clip_grad_norm > 0
+        _require(holds, "clip_grad_norm", clip_grad_norm, "a positive norm or null")
+    if ema_decay is not None:
+        holds = _between(ema_decay, 0, 1) and 0 < ema_decay < 1
+        _require(holds, "ema_decay", ema_decay, "a decay in (0, 1), such as 0.999, or null")
+
+
+def _between(value: object, low: float, high: float = math.inf) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and low <= value <= high
+
+
+def _require(holds: bool, name: str, value: object, expected: str) -> None:
+    if not holds:
+        raise ValueError(f"model.{name}={value}: expected {expected}")

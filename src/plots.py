@@ -1,0 +1,94 @@
+"""Figures from numbers and pictures. Nothing here knows how they came about."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy import ndarray
+
+Curve = Sequence[tuple[float, float]]  # (x, y) points
+
+GENERATOR_COLOR, DISCRIMINATOR_COLOR = "tab:blue", "tab:red"
+
+
+def picture_grid(
+    rows: Mapping[str, Sequence[UInt8[ndarray, "h w 3"]]], columns: Sequence[str], title: str
+) -> UInt8[ndarray, "H W 3"]:
+    """Draw rows of equally sized pictures, named at the left, under named columns.
+
+    Args:
+        rows: a row's name and its pictures, one for each column.
+        columns: a name for each column; an equal neighbour's is not repeated.
+    Returns: the grid as 8-bit sRGB.
+    """
+    size = 1.5
+    figure = Figure(figsize=(size * len(columns) + 1.0, size * len(rows) + 0.7), dpi=100)
+    axes = figure.subplots(len(rows), len(columns), squeeze=False)
+    for (name, pictures), row in zip(rows.items(), axes, strict=True):
+        for picture, axis in zip(pictures, row, strict=True):
+            axis.imshow(picture)
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        row[0].set_ylabel(name, fontsize=10)
+    for i, (name, axis) in enumerate(zip(columns, axes[0], strict=True)):
+        if i == 0 or columns[i - 1] != name:
+            axis.set_title(name, fontsize=10, loc="left")
+    figure.suptitle(title, fontsize=11)
+    figure.tight_layout(pad=0.4)
+    return _rendered(figure)
+
+
+def loss_curves(
+    generator: Curve, discriminator: Curve, l1: Curve, path: Path, *, x_label: str = "batch"
+) -> None:
+    """Draw generator and discriminator loss, the same on scaled axes, and the L1 curve.
+
+    Without discriminator points only the L1 curve is drawn.
+    """
+    panels = 3 if discriminator else 1
+    figure = Figure(figsize=(5.2 * panels, 3.8), dpi=100)
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    if discriminator:
+        _draw(axes[0], generator, GENERATOR_COLOR, "generator")
+        _draw(axes[0], discriminator, DISCRIMINATOR_COLOR, "discriminator")
+        axes[0].legend()
+        axes[0].set(title="Generator and discriminator loss", ylabel="loss")
+        _draw(axes[1], generator, GENERATOR_COLOR, "generator")
+        axes[1].set_ylabel("generator loss", color=GENERATOR_COLOR)
+        axes[1].set_title("The same, each on its own axis")
+        twin = axes[1].twinx()
+        _draw(twin, discriminator, DISCRIMINATOR_COLOR, "discriminator")
+        twin.set_ylabel("discriminator loss", color=DISCRIMINATOR_COLOR)
+    _draw(axes[-1], l1, GENERATOR_COLOR, "L1")
+    axes[-1].set(title="L1 between predicted and true ab", ylabel="mean |fake_ab - real_ab|")
+    for axis in axes:
+        axis.set_xlabel(x_label)
+        axis.grid(alpha=0.3)
+    figure.tight_layout()
+    partial = path.with_name(f".{path.name}.part")
+    figure.savefig(partial, format="png")
+    partial.replace(path)
+
+
+def _draw(axis: Axes, curve: Curve, color: str, label: str) -> None:
+    points = np.array(curve, dtype=float).reshape(-1, 2)
+    x, y = points.T
+    window = max(1, len(y) // 30)
+    if window == 1:
+        axis.plot(x, y, color=color, label=label)
+        return
+    # Single batches scatter widely: they stay faint behind their running mean.
+    axis.plot(x, y, color=color, alpha=0.25, linewidth=0.8)
+    smooth = np.convolve(y, np.ones(window) / window, mode="valid")
+    axis.plot(x[window - 1 :], smooth, color=color, label=label)
+
+
+def _rendered(figure: Figure) -> UInt8[ndarray, "H W 3"]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,0 +1,53 @@
+"""What a run says of its quality, always beside what needs no network at all."""
+
+from collections.abc import Mapping
+
+from src import color
+
+COLUMNS = {
+    "ab_mae": ("ab-MAE", ".2f"),
+    "psnr": ("PSNR dB", ".2f"),
+    "ssim": ("SSIM", ".3f"),
+    "delta_e2000": ("dE2000", ".2f"),
+    "colorfulness": ("colourfulness", ".1f"),
+}
+TRIVIAL = {"ab = 0 (grey)": "_zero", "training set's mean ab": "_constant"}
+
+
+def test_table(figures: Mapping[str, float], model: str, protocol: str) -> str:
+    """Lay out the test figures of a model beside the two trivial colourisers.
+
+    Args:
+        figures: `test/...` as logged, means over pictures.
+        model: what to call the model's row.
+        protocol: how the pictures were cut.
+    """
+    reported = f"{'ab-MAE/128':>12}"
+    titles = "".join(f"{title:>15}" for title, _ in COLUMNS.values())
+    lines = [f"{f'Test pictures ({protocol})':36}{reported}{titles}"]
+    for row, suffix in {model: "", **TRIVIAL}.items():
+        on_report_scale = figures[f"test/ab_mae{suffix}"] / color.REPORT_AB_RANGE
+        cells = "".join(
+            f"{format(figures[f'test/{name}{suffix}'], form):>15}"
+            for name, (_, form) in COLUMNS.items()
+        )
+        lines.append(f"{row:36}{on_report_scale:>12.4f}{cells}")
+    truth = f"colourfulness of the true pictures: {figures['test/colorfulness_true']:.1f}"
+    oracle = f"the best constant of each picture: ab-MAE {figures['test/ab_mae_own_mean']:.2f}"
+    lines.append(f"({truth}; {oracle})")
+    return "\n".join(lines)
+
+
+def fit_line(figures: Mapping[str, float], count: int) -> str:
+    """Say how well the last epoch's weights colour pictures that they were trained on.
+
+    Args:
+        figures: `fit/...` as logged.
+        count: pictures they are means of.
+    """
+    error, zero, own = (figures[f"fit/ab_mae{name}"] for name in ("", "_zero", "_own_mean"))
+    return (
+        f"Training pictures ({count}, last epoch): ab-MAE {error:.2f}, "
+        f"{1 - error / zero:.0%} under ab = 0 ({zero:.2f}), "
+        f"{1 - error / own:.0%} under each picture's own mean ab ({own:.2f})"
+    )

@@ -1,0 +1,262 @@
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from src import checkpoint, color
+from src.colorizer import Colorizer, NonFiniteLossError
+from src.train import train
+
+Configure = Callable[..., DictConfig]
+
+
+class OneBatch(Dataset[dict[str, Any]]):
+    """The same few pictures for ever, as L and ab."""
+
+    def __init__(self, L: Tensor, ab: Tensor, length: int = 4) -> None:
+        self.L, self.ab, self.length = L, ab, length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        i = index % len(self.L)
+        return {"L": self.L[i], "ab": self.ab[i], "name": f"picture {i}"}
+
+
+def two_pictures() -> tuple[Tensor, Tensor]:
+    """A red disc on blue, and the reverse, with different lightness."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 32), torch.linspace(-1, 1, 32), indexing="ij")
+    disc = (x**2 + y**2 < 0.4)[None].float()
+    red, blue = (torch.tensor(c).view(3, 1, 1) for c in ([0.8, 0.2, 0.1], [0.1, 0.2, 0.5]))
+    first = disc * red + (1 - disc) * blue
+    second = disc * blue + (1 - disc) * red
+    return color.rgb_to_L_ab(torch.stack([first, second]))
+
+
+def fit(model: Colorizer, dataset: Dataset[Any], epochs: int, batch_size: int = 2) -> None:
+    trainer = lightning.Trainer(
+        max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    model.mean_ab.zero_()
+    trainer.fit(model, DataLoader(dataset, batch_size=batch_size))
+
+
+def weights(network: nn.Module | None) -> list[Tensor]:
+    assert network is not None
+    return [parameter.detach().clone() for parameter in network.parameters()]
+
+
+def same(before: list[Tensor], after: list[Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("loss", ["vanilla", "lsgan"])
+def test_each_step_changes_its_own_network_only(
+    configure: Configure, loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Colorizer = instantiate(configure("model=unet_gan", f"model/loss={loss}").model)
+    seen = []
+
+    def watched(step: Callable[..., None], own: str, other: str) -> Callable[..., None]:
+        def run(*args: Any) -> None:
+            before = {name: weights(getattr(model, name)) for name in (own, other)}
+            step(*args)
+            changed = {n: not same(b, weights(getattr(model, n))) for n, b in before.items()}
+            assert changed == {own: True, other: False}
+            seen.append(own)
+
+        return run
+
+    for own, other in (("discriminator", "generator"), ("generator", "discriminator")):
+        name = f"_{own}_step"
+        monkeypatch.setattr(model, name, watched(getattr(model, name), own, other))
+    fit(model, OneBatch(*two_pictures()), epochs=1)
+    assert seen == ["discriminator", "generator"] * 2
+
+
+def test_the_generator_runs_once_a_batch(configure: Configure) -> None:
+    model: Colorizer = instantiate(configure("model=unet_gan").model)
+    calls: list[int] = []
+    model.generator.register_forward_hook(lambda *_: calls.append(1))
+    fit(model, OneBatch(*two_pictures(), length=6), epochs=1)
+    assert len(calls) == 3
+
+
+def test_the_weighted_sum_is_what_the_generator_descends(configure: Configure) -> None:
+    model: Colorizer = instantiate(configure("model=unet_gan", "model.loss.l1=10").model)
+    fit(model, OneBatch(*two_pictures()), epochs=1)
+    logged = model.trainer.callback_metrics
+    total = logged["train/g_loss_adversarial"] + 10 * logged["train/g_loss_l1"]
+    assert logged["train/g_loss"] == pytest.approx(total.item())
+    assert logged["train/d_loss"] == pytest.approx(
+        (logged["train/d_loss_real"] + logged["train/d_loss_fake"]).item() / 2
+    )
+
+
+@pytest.mark.parametrize("model_name", ["cnn", "unet", "unet_gan"])
+def test_one_batch_is_overfitted(configure: Configure, model_name: str) -> None:
+    torch.manual_seed(0)
+    config = configure(
+        f"model={model_name}", "model.generator.base_channels=16",
+        "model.generator_optimizer.lr=2e-3", "model.generator_optimizer.betas=[0.9,0.999]",
+    )  # fmt: skip
+    model: Colorizer = instantiate(config.model)
+    L, ab = two_pictures()
+    fit(model, OneBatch(L, ab, length=20), epochs=12)
+    model.eval()
+    error = (model.generator(L) - ab).abs().mean()
+    own_mean = (ab.mean(dim=(2, 3), keepdim=True) - ab).abs().mean()
+    assert error < 0.35 * own_mean
+
+
+def test_the_moving_average_is_of_the_generator_alone_and_serves_inference(
+    configure: Configure,
+) -> None:
+    model: Colorizer = instantiate(configure("model=unet_gan", "model.ema_decay=0.5").model)
+    start = weights(model.generator)
+    fit(model, OneBatch(*two_pictures(), length=2), epochs=1)
+    # torch's average starts from the weights after the first step.
+    first = weights(model.generator)
+    assert not same(start, first)
+    assert same(first, weights(model.ema_generator))
+    fit(model, OneBatch(*two_pictures(), length=2), epochs=1)
+    second = weights(model.generator)
+    mean = [(a + b) / 2 for a, b in zip(first, second, strict=True)]
+    for averaged, expected in zip(weights(model.ema_generator), mean, strict=True):
+        torch.testing.assert_close(averaged, expected)
+    assert model.inference_generator is model.ema_generator
+    averaged_keys = [k for k in model.state_dict() if k.startswith("ema_")]
+    assert not any("discriminator" in key for key in averaged_keys)
+
+
+def test_learning_rates_fall_over_the_last_share_of_epochs(configure: Configure) -> None:
+    model: Colorizer = instantiate(configure("model=unet_gan", "model.decay_share=0.5").model)
+    rates: list[tuple[float, float]] = []
+
+    class Watch(lightning.Callback):
+        def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
+            rates.append(tuple(o.param_groups[0]["lr"] / 2e-4 for o in trainer.optimizers))
+
+    trainer = lightning.Trainer(
+        max_epochs=4, accelerator="cpu", logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, callbacks=[Watch()],
+    )  # fmt: skip
+    model.mean_ab.zero_()
+    trainer.fit(model, DataLoader(OneBatch(*two_pictures(), length=2), batch_size=2))
+    assert [g for g, _ in rates] == pytest.approx([1, 1, 1, 0.5])
+    assert [d for _, d in rates] == pytest.approx([1, 1, 1, 0.5])
+
+
+def test_gradients_are_clipped_for_both_networks(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Colorizer = instantiate(configure("model=unet_gan", "model.clip_grad_norm=1e-3").model)
+    norms: list[float] = []
+
+    def watch(optimizer: torch.optim.Adam, *_: Any) -> None:
+        grads = [p.grad for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
+        norms.append(torch.stack([grad.norm() for grad in grads]).norm().item())
+
+    original = model.configure_optimizers
+
+    def configured() -> Any:
+        optimizers, schedules = original()
+        for optimizer in optimizers:
+            optimizer.register_step_pre_hook(watch)
+        return optimizers, schedules
+
+    monkeypatch.setattr(model, "configure_optimizers", configured)
+    fit(model, OneBatch(*two_pictures()), epochs=1)
+    assert len(norms) == 4
+    assert max(norms) <= 1.01e-3
+
+
+def test_a_loss_that_is_not_finite_names_its_pictures(configure: Configure) -> None:
+    model: Colorizer = instantiate(configure("model=unet_gan").model)
+    L, ab = two_pictures()
+    L[1] = torch.nan
+    with pytest.raises(
+        NonFiniteLossError, match=r"is nan in epoch 0, in the batch of picture 0, picture 1"
+    ):
+        fit(model, OneBatch(L, ab), epochs=1)
+
+
+def test_weights_that_are_not_finite_never_reach_a_checkpoint(
+    configure: Configure, photos: Path
+) -> None:
+    config = configure("model=unet", "data=folder", f"data.root={photos}", "trainer.max_epochs=2")
+    config.model.generator_optimizer.lr = 1e30
+    with pytest.raises(NonFiniteLossError):
+        train(config)
+    for path in Path(config.run.folder).rglob("*.ckpt"):
+        state = checkpoint.load(path)["state_dict"]
+        assert all(tensor.isfinite().all() for tensor in state.values())
+
+
+def test_a_generator_can_start_from_a_regression_checkpoint(
+    configure: Configure, photos: Path, tmp_path: Path
+) -> None:
+    folder = (f"data.root={photos}", "data=folder")
+    train(configure("model=unet", *folder))
+    best = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    trained = checkpoint.load_generator(best).network.state_dict()
+    config = configure("model=unet_gan", *folder, f"model.init_generator={best}")
+    config.model.generator_optimizer.lr = config.model.discriminator_optimizer.lr = 0.0
+    config.run.folder = str(tmp_path / "gan")
+    train(config)
+    started = checkpoint.load_generator(tmp_path / "gan" / "checkpoints" / "last.ckpt").network
+    for name, parameter in started.named_parameters():
+        assert torch.equal(parameter, trained[name])
+
+    wider = configure("model=unet_gan", *folder, f"model.init_generator={best}")
+    wider.model.generator.base_channels = 8
+    with pytest.raises(
+        ValueError, match=r"does not match UNet: of another shape: .*head\.0\.weight"
+    ):
+        train(wider)
+    other = configure("model=cnn", *folder, f"model.init_generator={best}")
+    with pytest.raises(ValueError, match=r"missing: .*decoder.*; unexpected: .*stem"):
+        train(other)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fault"),
+    [(["model=unet", "model/discriminator=patchgan"], "model/loss=lsgan or model/loss=vanilla"),
+     (["model.loss.adversarial=hinge"], "expected one of lsgan, vanilla"),
+     (["model.loss.l1=-1"], "at least 0"),
+     (["model.loss.l1=much"], "at least 0"), (["model.loss.l1=nan"], "at least 0"),
+     (["model.decay_share=2.0"], "share"), (["model.ema_decay=1.0"], "such as 0.999"),
+     (["model.clip_grad_norm=0.0"], "positive")],
+)  # fmt: skip
+def test_contradictions_are_explained(
+    configure: Configure, overrides: list[str], fault: str
+) -> None:
+    with pytest.raises(Exception, match=fault):
+        instantiate(configure(*overrides).model)
+
+
+def test_validation_runs_in_eval_mode(configure: Configure) -> None:
+    model: Colorizer = instantiate(configure("model=unet_gan").model)
+    modes: list[bool] = []
+    model.generator.register_forward_hook(lambda net, *_: modes.append(net.training))
+    L, ab = two_pictures()
+    before = deepcopy(model.state_dict())
+    loader = DataLoader(OneBatch(L, ab), batch_size=2)
+    trainer = lightning.Trainer(
+        accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+    model.mean_ab.zero_()
+    before["mean_ab"].zero_()
+    trainer.validate(model, [loader, loader], verbose=False)
+    assert modes == [False] * 4
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())

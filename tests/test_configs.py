@@ -1,0 +1,119 @@
+import inspect
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import ConfigCompositionException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from src.checkpoint import build
+from src.colorizer import Colorizer
+from src.data import ColorizationData
+from tests.conftest import ROOT
+
+Configure = Callable[..., DictConfig]
+
+
+def options(group: str) -> list[str]:
+    files = (ROOT / "conf" / group).glob("[!_]*.yaml")
+    return sorted(path.stem for path in files)
+
+
+MODELS = itertools.product(
+    options("model"), options("model/generator"), options("model/discriminator"),
+    options("model/loss"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "generator", "discriminator", "loss"), MODELS)
+def test_every_model_is_built_or_says_why_not(
+    configure: Configure, model: str, generator: str, discriminator: str, loss: str
+) -> None:
+    config = configure(
+        f"model={model}", f"model/generator={generator}", f"model/discriminator={discriminator}",
+        f"model/loss={loss}",
+    )  # fmt: skip
+    if discriminator != "none" and loss == "l1":
+        with pytest.raises(Exception, match=r"model\.loss\.adversarial is null"):
+            instantiate(config.model)
+        return
+    colorizer = instantiate(config.model)
+    assert isinstance(colorizer, Colorizer)
+    assert (colorizer.discriminator is None) is (discriminator == "none")
+
+
+@pytest.mark.parametrize("data", options("data"))
+@pytest.mark.parametrize("trainer", options("trainer"))
+@pytest.mark.parametrize("logger", options("logger"))
+@pytest.mark.parametrize("size", options("size"))
+def test_every_run_composes_and_its_data_is_built(
+    configure: Configure, tmp_path: Path, data: str, trainer: str, logger: str, size: str
+) -> None:
+    root = [f"data.root={tmp_path}"] if data == "folder" else []
+    config = configure(
+        f"data={data}", f"trainer={trainer}", f"logger={logger}", f"size={size}", *root, tiny=()
+    )
+    assert not OmegaConf.missing_keys(config)
+    OmegaConf.to_container(config, resolve=True)
+    assert isinstance(instantiate(config.data), ColorizationData)
+    if trainer != "gpu":
+        instantiate(config.trainer, logger=False)
+    for callback in instantiate(config.callbacks, _convert_="all").values():
+        assert hasattr(callback, "on_fit_start")
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_every_experiment_has_a_header_and_full_networks(
+    configure: Configure, tmp_path: Path, experiment: str
+) -> None:
+    header = (ROOT / "conf/experiment" / f"{experiment}.yaml").read_text().split("defaults:")[0]
+    for said in (f"experiment={experiment} data.root=DIR", "Hardware:", "Expect:"):
+        assert said in header
+    config = configure(f"experiment={experiment}", f"data.root={tmp_path}", tiny=())
+    assert config.data.image_size == config.model.image_size == 256
+    generator = build(cast(Any, OmegaConf.to_container(config.model, resolve=True))["generator"])
+    millions = sum(parameter.numel() for parameter in generator.parameters()) / 1e6
+    assert millions == pytest.approx(0.9 if experiment == "report_cnn" else 31.0, abs=0.2)
+
+
+def test_the_reports_settings_are_kept(configure: Configure) -> None:
+    cnn = configure("experiment=report_cnn", "data.root=x", tiny=())
+    assert (cnn.data.max_images, cnn.trainer.max_epochs) == (1000, 30)
+    gan = configure("experiment=report_gan", "data.root=x", tiny=())
+    assert (gan.trainer.max_epochs, gan.model.loss.l1) == (150, 100)
+    for optimizer in (gan.model.generator_optimizer, gan.model.discriminator_optimizer):
+        assert (optimizer.lr, list(optimizer.betas)) == (2e-4, [0.5, 0.999])
+
+
+def test_the_full_network_is_one_override_away(configure: Configure) -> None:
+    config = configure("size=full", tiny=())
+    assert config.model.generator.base_channels == 64
+    assert config.model.discriminator.base_channels == 64
+
+
+def test_a_gpu_runs_in_bfloat16_compiled_and_channels_last(configure: Configure) -> None:
+    config = configure("trainer=gpu", tiny=())
+    assert (config.trainer.accelerator, config.trainer.precision) == ("gpu", "bf16-mixed")
+    assert config.model.channels_last
+    assert config.model.compile
+
+
+def test_every_argument_of_the_colorizer_can_be_overridden_without_a_plus(
+    configure: Configure,
+) -> None:
+    assert set(configure().model) >= inspect.signature(Colorizer).parameters.keys()
+
+
+@pytest.mark.parametrize(
+    ("typo", "named"), [("model.los.l1=1", "los"), ("trainer.max_epoch=1", "max_epoch")]
+)
+def test_a_typo_is_named(typo: str, named: str) -> None:
+    with (
+        initialize_config_dir(str(ROOT / "conf"), version_base="1.3"),
+        pytest.raises(ConfigCompositionException, match=named),
+    ):
+        compose("train", [typo])

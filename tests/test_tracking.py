@@ -1,0 +1,99 @@
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import wandb
+from lightning.pytorch.utilities import rank_zero_only
+
+from src import tracking
+
+
+@pytest.fixture(autouse=True)
+def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A user without a key, a settings file or a run in progress."""
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    yield
+    wandb.finish()
+
+
+def start(folder: Path, name: str = "") -> None:
+    logger = tracking.wandb_logger(project="tests", name=name, folder=str(folder), mode=None)
+    assert logger is not None
+
+
+def test_without_a_key_the_run_is_offline_and_says_how_to_upload_it(tmp_path: Path) -> None:
+    start(tmp_path / "unet_gan" / "today")
+    assert wandb.run is not None
+    assert wandb.run.settings.mode == "offline"
+    upload = tracking.finish()
+    assert upload is not None
+    assert upload.startswith("wandb sync unet_gan/today/wandb/offline-run-")
+    assert Path(upload.removeprefix("wandb sync ")).is_dir()
+    assert tracking.finish() is None
+
+
+def test_runs_are_named_by_overrides_and_grouped_by_sweep(tmp_path: Path) -> None:
+    start(tmp_path / "multirun" / "2026-01-01" / "seed-1", name="seed-1")
+    assert wandb.run is not None
+    assert (wandb.run.name, wandb.run.group) == ("seed-1", "2026-01-01")
+
+
+def test_the_environment_may_switch_it_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    start(tmp_path)
+    assert tracking.finish() is None
+
+
+def test_other_ranks_log_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    assert tracking.wandb_logger(project="t", name="", folder=str(tmp_path), mode=None) is None
+
+
+OFFLINE = """
+import wandb
+from src import tracking
+tracking.INIT_TIMEOUT_S = 3
+assert tracking.wandb_logger(project="tests", name="", folder="run", mode={mode!r}) is not None
+assert wandb.run.settings.mode == "offline", wandb.run.settings.mode
+wandb.run.log({{"train/g_loss": 1.0}})
+print(tracking.finish())
+"""
+
+
+@pytest.mark.parametrize(
+    ("network", "mode"),
+    [
+        ("refused", None),
+        # Each waits for W&B's own time-outs.
+        pytest.param("silent", None, marks=pytest.mark.slow),
+        pytest.param("refused", "online", marks=pytest.mark.slow),
+        pytest.param("silent", "online", marks=pytest.mark.slow),
+    ],
+)
+def test_a_key_without_a_network_ends_up_offline_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, mode: str | None
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        if network == "silent":
+            silent.listen()
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parents[1]))
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", OFFLINE.format(mode=mode)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "W&B: offline, since" in done.stdout
+    assert "wandb sync run/wandb/offline-run-" in done.stdout
+    assert time.monotonic() - began < 100

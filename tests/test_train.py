@@ -1,0 +1,266 @@
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import DictConfig
+from PIL import Image
+
+from src.checkpoint import load, load_generator
+from src.colorize import run as colorize_files
+from src.data import FolderData
+from src.train import main, train
+from tests.conftest import ROOT, TINY
+
+Configure = Callable[..., DictConfig]
+JUDGED = ("ab_mae", "psnr", "ssim", "delta_e2000", "colorfulness", "colorfulness_true",
+          "ab_mae_zero", "ab_mae_constant")  # fmt: skip
+CONTRACT = {
+    "train/d_loss_real", "train/d_loss_fake", "train/g_loss_adversarial", "train/g_loss_l1",
+    "train/lr_g", "train/lr_d", "train/images_per_s",
+    *(f"{subset}/{name}" for subset in ("val", "test") for name in JUDGED),
+}  # fmt: skip
+
+
+def metrics(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def values(rows: list[dict[str, str]], name: str) -> list[float]:
+    return [float(row[name]) for row in rows if row[name]]
+
+
+def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "src.train", *TINY, *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def gan_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small unet_gan run with a moving average, made by the command line."""
+    root = tmp_path_factory.mktemp("gan")
+    before = Path.cwd()
+    os.chdir(root)
+    try:
+        done = command(
+            "model=unet_gan", "model.ema_decay=0.9", "data=folder", f"data.root={photos}",
+            "trainer.max_epochs=2", "trainer.log_every_n_steps=1", "logger=wandb",
+        )  # fmt: skip
+    finally:
+        os.chdir(before)
+    assert done.returncode == 0, done.stderr
+    [folder] = (root / "outputs" / "unet_gan").iterdir()
+    (folder / "printed.txt").write_text(done.stdout)
+    return folder
+
+
+def test_the_runs_folder_holds_what_it_should(gan_run: Path) -> None:
+    wanted = [".hydra/config.yaml", "metrics.csv", "curves.png", "wandb", "panels/epoch_0002.png",
+              "checkpoints/best.ckpt", "checkpoints/last.ckpt"]  # fmt: skip
+    assert [name for name in wanted if not (gan_run / name).exists()] == []
+    assert len(list((gan_run / "checkpoints").iterdir())) == 2
+
+
+def test_every_metric_of_the_contract_is_logged_and_finite(gan_run: Path) -> None:
+    rows = metrics(gan_run)
+    assert rows[0].keys() >= CONTRACT
+    for name in CONTRACT:
+        assert values(rows, name), name
+        assert np.isfinite(values(rows, name)).all(), name
+
+
+def test_steps_count_batches_and_not_optimizer_steps(gan_run: Path) -> None:
+    rows = metrics(gan_run)
+    batches = [int(row["step"]) for row in rows if row["train/g_loss_l1"]]
+    pictures = [int(row["epoch"]) for row in rows if row["train/g_loss_l1"]]
+    per_epoch = pictures.count(0)
+    assert batches == list(range(2 * per_epoch))
+
+
+def test_best_is_the_epoch_with_the_lowest_val_ab_mae(gan_run: Path) -> None:
+    errors = values(metrics(gan_run), "val/ab_mae")
+    best, last = (load(gan_run / "checkpoints" / f"{name}.ckpt") for name in ("best", "last"))
+    assert best["epoch"] == int(np.argmin(errors))
+    assert last["epoch"] == len(errors) - 1
+
+
+def test_the_output_ends_with_a_table_and_the_place(gan_run: Path) -> None:
+    lines = (gan_run / "printed.txt").read_text().splitlines()
+    assert lines[-1] == f"Everything is in outputs/unet_gan/{gan_run.name}"
+    text = "\n".join(lines)
+    for said in ("unet_gan, best.ckpt", "ab = 0 (grey)", "training set's mean ab",
+                 "centre crop, 32x32", "wandb sync outputs/unet_gan", "epoch 2/2"):  # fmt: skip
+        assert said in text
+    error = values(metrics(gan_run), "test/ab_mae")[-1]
+    row = next(line for line in lines if line.startswith("unet_gan, best.ckpt"))
+    assert f"{error:.2f}" in row
+    assert f"{error / 128:.4f}" in row
+
+
+def test_panels_and_curves_are_pictures_of_some_size(gan_run: Path) -> None:
+    for name in ("panels/epoch_0002.png", "curves.png"):
+        with Image.open(gan_run / name) as image:
+            assert min(image.size) > 200
+            assert np.asarray(image.convert("L")).std() > 10
+
+
+def test_the_checkpoint_carries_the_training_sets_mean_ab(gan_run: Path, photos: Path) -> None:
+    data = FolderData(root=str(photos), report_dir="x", image_size=32, batch_size=4, num_workers=0)
+    data.setup("fit")
+    stored = load(gan_run / "checkpoints" / "best.ckpt")["state_dict"]["mean_ab"]
+    torch.testing.assert_close(stored, data.mean_ab(torch.device("cpu")))
+
+
+def test_a_checkpoint_alone_colourises_a_photo_at_full_size(gan_run: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "elsewhere" / "a.ckpt"
+    alone.parent.mkdir()
+    alone.write_bytes((gan_run / "checkpoints" / "best.ckpt").read_bytes())
+    Image.effect_noise((151, 97), 60).save(tmp_path / "old photo [1].jpg")
+    done = subprocess.run(
+        [sys.executable, "-m", "src.colorize", "old photo [1].jpg", "--checkpoint", str(alone),
+         "--output", "out"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "old photo [1].jpg -> out/old photo [1].png\n"
+    with Image.open(tmp_path / "out" / "old photo [1].png") as image:
+        assert image.size == (151, 97)
+        assert np.ptp(np.asarray(image).astype(int), axis=2).max() > 0
+
+
+def test_two_runs_with_one_seed_are_the_same(configure: Configure, photos: Path) -> None:
+    states = []
+    for folder in ("one", "other"):
+        config = configure("model=unet_gan", "data=folder", f"data.root={photos}")
+        config.run.folder = folder
+        train(config)
+        states.append(load(Path(folder) / "checkpoints" / "last.ckpt")["state_dict"])
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+@pytest.mark.parametrize("model", ["cnn", "unet"])
+@pytest.mark.parametrize("size", [33, 47])
+def test_regression_runs_at_odd_sizes(
+    configure: Configure, photos: Path, model: str, size: int
+) -> None:
+    config = configure(
+        f"model={model}", "data=folder", f"data.root={photos}", f"size.image_size={size}"
+    )
+    figures = train(config)
+    assert figures["test/ab_mae"] > 0
+    rows = metrics(Path(config.run.folder))
+    assert "train/d_loss_real" not in rows[0]
+    assert load_generator(Path(config.run.folder) / "checkpoints" / "best.ckpt").image_size == size
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
+    configure: Configure, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from src.colorizer import Colorizer
+
+    step = Colorizer.training_step
+
+    def poisoned(self: Colorizer, batch: Any, batch_idx: int) -> None:
+        if self.current_epoch == 1:
+            batch["L"] = batch["L"] * torch.nan
+        step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Colorizer, "training_step", poisoned)
+    config = configure(
+        "data=folder", f"data.root={photos}", "trainer.max_epochs=3", "trainer.log_every_n_steps=1"
+    )
+    with pytest.raises(ArithmeticError, match=r"is nan in epoch 1, in the batch of .*\.jpg, "):
+        train(config)
+    folder = Path(config.run.folder)
+    assert load(folder / "checkpoints" / "last.ckpt")["epoch"] == 0
+    assert (folder / "curves.png").is_file()
+    load_generator(folder / "checkpoints" / "best.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fault"),
+    [(["data=folder"], "data.root is not given"),
+     (["data=folder", "data.root=nowhere"], "data.root=nowhere is no folder"),
+     (["data.image_size=20"], "data.image_size=20: expected >= 32"),
+     (["model.los.l1=1"], "los"),
+     (["model.init_generator=none.ckpt"], "no checkpoint at none.ckpt"),
+     (["model.generator._target_=os.system"], "not allowed")],
+)  # fmt: skip
+def test_mistakes_end_with_one_line_and_a_status(
+    overrides: list[str],
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train", *TINY, *overrides])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    printed = capsys.readouterr().err
+    assert fault in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_said_in_one_line() -> None:
+    done = command("trainer=gpu")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_sweep_runs_every_model(photos: Path, tmp_path: Path) -> None:
+    done = command("model=cnn,unet_gan", "seed=0", "data=folder", f"data.root={photos}", "-m")
+    assert done.returncode == 0, done.stderr
+    [sweep] = (tmp_path / "outputs" / "multirun").iterdir()
+    folders = {path.name for path in sweep.iterdir() if path.is_dir()}
+    assert len(folders) == 2
+    assert all("=" not in name and "," not in name for name in folders)
+    for folder in folders:
+        assert (sweep / folder / "checkpoints" / "best.ckpt").is_file()
+
+
+def test_real_photographs_are_learned_from_better_than_grey(
+    configure: Configure, tmp_path: Path
+) -> None:
+    """A few minutes' worth of learning, on photographs that are not part of the project."""
+    photos = os.environ.get("COLORIZATION_PHOTOS")
+    if not photos:
+        pytest.skip("COLORIZATION_PHOTOS names no folder of photographs")
+    config = configure(
+        "model=unet_gan", "data=folder", f"data.root={photos}", "data.max_images=60",
+        f"data.index_dir={tmp_path / 'index'}", "size.generator_channels=8", "data.repeat=20",
+        "model.generator_optimizer.lr=1e-3",
+    )  # fmt: skip
+    train(config)
+    last = metrics(Path(config.run.folder))
+    assert values(last, "fit/ab_mae")[-1] < values(last, "fit/ab_mae_zero")[-1]
+
+
+@pytest.mark.slow
+def test_the_default_command_visibly_learns_its_training_tiles(tmp_path: Path) -> None:
+    """What `make train` runs: 60 % under ab = 0 and 30 % under each tile's own mean ab."""
+    done = subprocess.run(
+        [sys.executable, "-m", "src.train", "model=unet_gan", "logger=csv"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True,
+    )  # fmt: skip
+    assert done.returncode == 0
+    [folder] = (tmp_path / "outputs" / "unet_gan").iterdir()
+    rows = metrics(folder)
+    error, zero, own = (
+        values(rows, f"fit/ab_mae{name}")[-1] for name in ("", "_zero", "_own_mean")
+    )
+    assert error < 0.4 * zero
+    assert error < 0.7 * own
+    tile = next((folder / "panels").iterdir())
+    assert colorize_files([tile], folder / "checkpoints" / "last.ckpt", tmp_path / "out") == 0
