@@ -1,0 +1,83 @@
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+# A module imports only from rows above its own, and never a sibling outside its own folder.
+ROWS = (
+    {"color", "images", "provenance", "plots"},
+    {"generators", "discriminators", "losses", "metrics", "classical", "curation", "checkpoint"},
+    {"data", "colorizer", "inference", "report", "tracking"},
+    {"callbacks"},
+    {"train", "prepare", "audit", "evaluate", "colorize", "export", "demo"},
+)
+ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
+MODULES = sorted((ROOT / "src").rglob("*.py"))
+PER_ROOM_LIMIT = 270
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT / "src").with_suffix("").parts[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_up_the_rows_only(path: Path) -> None:
+    room = room_of(path)
+    if room == "__init__":
+        return
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] == "src" and parts[1] != room:
+            assert ROW_OF[parts[1]] < ROW_OF[room], f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_color_knows_kornias_colors_and_the_scales(path: Path) -> None:
+    if room_of(path) == "color":
+        return
+    assert not any(name.startswith("kornia") for name in imported(path))
+    constants = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant))
+    assert not any(n.value in (110, 128) for n in constants if isinstance(n.value, int | float))
+
+
+def test_networks_import_torch_and_blocks_alone() -> None:
+    for path in [*(ROOT / "src/generators").glob("*.py"), ROOT / "src/discriminators.py"]:
+        for name in imported(path):
+            assert name.split(".")[0] in {"torch", "jaxtyping", "collections", "typing"} or (
+                name.startswith("src.generators.blocks")
+            ), f"{path.name} imports {name}"
+
+
+def test_the_module_and_inference_import_no_network() -> None:
+    for room in ("colorizer", "inference"):
+        for name in imported(ROOT / "src" / f"{room}.py"):
+            assert not name.startswith(("src.generators", "src.discriminators"))
+
+
+def test_no_room_outgrows_its_walls() -> None:
+    for path in MODULES:
+        assert len(path.read_text().splitlines()) <= PER_ROOM_LIMIT, path
+        assert path.stem not in {"utils", "helpers", "common", "manager"}
+
+
+def test_colorize_starts_without_lightning_and_the_loggers() -> None:
+    heavy = "{'lightning', 'torchmetrics', 'wandb', 'hydra', 'matplotlib', 'skimage'}"
+    code = f"import sys, src.colorize; print(sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,107 @@
+"""Every command of the README runs, shrunk where it is long."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import DictConfig
+from PIL import Image
+
+from src.generators.unet import UNet
+from tests.conftest import ROOT, TINY
+
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    for line in block.splitlines()
+]
+SHRUNK = [*(o for o in TINY if not o.startswith("trainer=")), "data.repeat=1"]
+
+
+def run(command: list[str], cwd: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command, cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=300,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where DIR, PHOTO and RUN of the README's commands exist."""
+    place = tmp_path_factory.mktemp("readme")
+    shutil.copytree(photos, place / "DIR")
+    # What the download would leave.
+    for i, path in enumerate(sorted(photos.iterdir())):
+        target = place / "data" / "imagenette2-160" / ("train", "val")[i % 2] / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    Image.effect_noise((40, 30), 50).save(place / "PHOTO", "PNG")
+    config = {"_target_": "src.generators.unet.UNet", "base_channels": 4}
+    state = {f"generator.{key}": value for key, value in UNet(4).state_dict().items()}
+    content = {"hyper_parameters": {"generator": config, "image_size": 32}, "state_dict": state}
+    (place / "RUN" / "checkpoints").mkdir(parents=True)
+    torch.save(content, place / "RUN" / "checkpoints" / "best.ckpt")
+    return place
+
+
+def test_the_readme_is_short_and_its_picture_exists() -> None:
+    assert len(README.splitlines()) <= 150
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", README)
+    assert pictures
+    for picture in pictures:
+        with Image.open(ROOT / picture) as image:
+            assert np.asarray(image).std() > 10
+
+
+def test_there_are_commands() -> None:
+    kinds = {command.split()[2 if command.startswith("python") else 1] for command in COMMANDS}
+    assert kinds == {"train", "test", "src.train", "src.colorize"}
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("python")])
+def test_a_command_runs(command: str, place: Path) -> None:
+    words = shlex.split(command)
+    assert words[:2] == ["python", "-m"]
+    words[0] = sys.executable
+    if "src.train" in words:
+        if not torch.cuda.is_available():
+            words = [word for word in words if word != "trainer=gpu"]
+        words = [word for word in words if word != "size=full"] + SHRUNK
+        if "-m" in words[3:]:  # a sweep: of the same models and weights, with one seed each
+            words = [re.sub(r"seed=.*", "seed=0", word) for word in words]
+    done = run(words, place)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("target", ["train", "test"])
+def test_make_starts_what_it_should(target: str, place: Path) -> None:
+    """A fresh clone is CI's business; here make runs in the project, shrunk."""
+    if not (ROOT / ".venv").is_dir():
+        pytest.skip("this is not the .venv that make setup makes")
+    shrunk = {"train": [*SHRUNK, f"hydra.run.dir={place}/made"], "test": ["tests/test_losses.py"]}
+    done = run(["make", target, f"ARGS={' '.join(shrunk[target])}"], ROOT)
+    assert done.returncode == 0, done.stderr
+    assert {"train": f"Everything is in {place}/made", "test": "passed"}[target] in done.stdout
+
+
+def test_make_help_lists_every_target() -> None:
+    done = run(["make"], ROOT)
+    targets = re.findall(r"^([a-z-]+):.* ## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert {"setup", "train", "test", "test-all", "lint"} <= set(targets)
+    assert all(f"make {target}" in done.stdout for target in targets)
+
+
+def test_every_override_of_the_readme_composes(configure: Callable[..., DictConfig]) -> None:
+    overrides = re.findall(r"^\| `([^`]+=[^`]+)` \|", README, flags=re.MULTILINE)
+    assert len(overrides) > 8
+    for override in overrides:
+        configure(*override.split())
