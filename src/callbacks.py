@@ -61,8 +61,11 @@ class Progress(TQDMProgressBar):
     def get_metrics(self, *args: Any) -> dict[str, Any]:
         metrics = super().get_metrics(*args)
         metrics.pop("v_num", None)
-        shown = {name.removeprefix("train/"): value for name, value in metrics.items()}
-        return shown | {"left": self._time_left(cast(lightning.Trainer, args[0]))}
+        # What a narrow terminal cuts off stands last.
+        shown = {"left": self._time_left(cast(lightning.Trainer, args[0]))}
+        if "train/images_per_s" in metrics:
+            shown["images/s"] = f"{metrics.pop('train/images_per_s'):.1f}"
+        return shown | {name.removeprefix("train/"): value for name, value in metrics.items()}
 
     def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
         super().on_validation_end(trainer, module)

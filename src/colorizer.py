@@ -71,8 +71,10 @@ class Colorizer(lightning.LightningModule):
         self.adversarial_loss = losses.adversarial(loss["adversarial"], bool(discriminator))
         self.ema_generator: AveragedModel | None = None
         if ema_decay is not None:
+            # Batch norm's statistics are averaged with the weights that they belong to.
+            average = get_ema_multi_avg_fn(ema_decay)
             self.ema_generator = AveragedModel(
-                self.generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay)
+                self.generator, multi_avg_fn=average, use_buffers=True
             ).requires_grad_(False)
         self.register_buffer("mean_ab", torch.full((2,), torch.nan))
 

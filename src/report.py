@@ -48,6 +48,10 @@ def fit_line(figures: Mapping[str, float], count: int) -> str:
     error, zero, own = (figures[f"fit/ab_mae{name}"] for name in ("", "_zero", "_own_mean"))
     return (
         f"Training pictures ({count}, last epoch): ab-MAE {error:.2f}, "
-        f"{1 - error / zero:.0%} under ab = 0 ({zero:.2f}), "
-        f"{1 - error / own:.0%} under each picture's own mean ab ({own:.2f})"
+        f"{_against(error, zero)} ab = 0 ({zero:.2f}), "
+        f"{_against(error, own)} each picture's own mean ab ({own:.2f})"
     )
+
+
+def _against(error: float, reference: float) -> str:
+    return f"{abs(1 - error / reference):.0%} {'under' if error <= reference else 'over'}"

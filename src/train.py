@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import hydra
 import lightning
+import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -22,6 +23,7 @@ from src import report, tracking
 from src.colorizer import Colorizer
 from src.data import ColorizationData
 
+CONF = str(Path(__file__).resolve().parents[1] / "conf")
 # What a person can mend: it ends with one line instead of a traceback.
 EXPECTED_ERRORS = (
     ArithmeticError,
@@ -29,11 +31,9 @@ EXPECTED_ERRORS = (
     MisconfigurationException,
     OmegaConfBaseException,
     OSError,
+    torch.OutOfMemoryError,
     ValueError,
 )
-
-
-CONF = str(Path(__file__).resolve().parents[1] / "conf")
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="train")

@@ -20,7 +20,7 @@ def test_the_model_stands_beside_both_trivial_colourisers() -> None:
 
 
 def test_the_fit_is_given_against_both_constants() -> None:
-    figures = {"fit/ab_mae": 4.0, "fit/ab_mae_zero": 16.0, "fit/ab_mae_own_mean": 8.0}
+    figures = {"fit/ab_mae": 4.0, "fit/ab_mae_zero": 16.0, "fit/ab_mae_own_mean": 3.2}
     line = report.fit_line(figures, 18)
     assert "75% under ab = 0 (16.00)" in line
-    assert "50% under each picture's own mean ab (8.00)" in line
+    assert "25% over each picture's own mean ab (3.20)" in line

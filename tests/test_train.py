@@ -2,7 +2,7 @@ import csv
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from PIL import Image
 from src.checkpoint import load, load_generator
 from src.colorize import run as colorize_files
 from src.data import FolderData
+from src.data.pictures import EpochShuffle
 from src.train import main, train
 from tests.conftest import ROOT, TINY
 
@@ -146,6 +147,21 @@ def test_two_runs_with_one_seed_are_the_same(configure: Configure, photos: Path)
         train(config)
         states.append(load(Path(folder) / "checkpoints" / "last.ckpt")["state_dict"])
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_every_epoch_is_shuffled_anew(
+    configure: Configure, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders: list[list[tuple[int, int]]] = []
+    shuffle = EpochShuffle.__iter__
+
+    def watched(self: EpochShuffle) -> Iterator[tuple[int, int]]:
+        orders.append(list(shuffle(self)))
+        return iter(orders[-1])
+
+    monkeypatch.setattr(EpochShuffle, "__iter__", watched)
+    train(configure("data=folder", f"data.root={photos}", "trainer.max_epochs=3"))
+    assert len({tuple(order) for order in orders}) == len(orders) == 3
 
 
 @pytest.mark.parametrize("model", ["cnn", "unet"])

@@ -108,9 +108,8 @@ def scan(root: Path, index_dir: Path, num_workers: int) -> Scan:
     fresh = [name for name in names if name not in contents]
     workers = min(num_workers, len(fresh))
     reader = DataLoader(_Reader(root, fresh), batch_size=None, num_workers=workers)
-    for name, (sha256, fault) in zip(
-        fresh, tqdm(reader, "reading pictures", unit=" files", disable=None), strict=True
-    ):
+    bar = tqdm(reader, "reading pictures", unit=" files", disable=None if fresh else True)
+    for name, (sha256, fault) in zip(fresh, bar, strict=True):
         if fault:
             skipped[name] = fault
         else:
