@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-ALLOWED_TARGETS = ("src.generators", "src.discriminators", "torch.optim")
+GENERATORS = "src.generators"
+ALLOWED_TARGETS = (GENERATORS, "src.discriminators", "torch.optim")
 MAX_IMAGE_SIZE = 8192
 GENERATOR_PREFIX = "generator."
 EMA_PREFIX = "ema_generator.module."
@@ -27,7 +28,8 @@ def build(config: Mapping[str, Any], *args: Any) -> Any:
     cls = _allowed_class(target)
     try:
         return cls(*args, **options)
-    except (TypeError, ValueError) as error:
+    # Whatever a network or an optimiser makes of a stranger's numbers.
+    except Exception as error:
         raise ValueError(
             f"{target} cannot be built with {options}: {_first_line(error)}"
         ) from error
@@ -93,7 +95,7 @@ def load(path: Path) -> dict[str, Any]:
 def load_generator(path: Path) -> TrainedGenerator:
     """Build the generator of a checkpoint, with its averaged weights where it has them.
 
-    Raises: ValueError: if the checkpoint is unsafe, incomplete, or its keys do not match.
+    Raises: ValueError: if the checkpoint is unsafe, incomplete, or no colouriser's.
     """
     checkpoint = load(path)
     try:
@@ -101,13 +103,29 @@ def load_generator(path: Path) -> TrainedGenerator:
         config, image_size = hyper_parameters["generator"], hyper_parameters["image_size"]
     except (KeyError, TypeError):
         raise ValueError(f"{path} is no checkpoint of this project: it lacks a generator") from None
-    if not isinstance(image_size, int) or not 0 < image_size <= MAX_IMAGE_SIZE:
+    target = config.get("_target_") if isinstance(config, Mapping) else None
+    if not isinstance(target, str) or not target.startswith(f"{GENERATORS}."):
+        raise ValueError(f"{path}: its generator {target!r} is not allowed: not of {GENERATORS}")
+    if type(image_size) is not int or not 0 < image_size <= MAX_IMAGE_SIZE:
         raise ValueError(f"{path} asks for pictures of {image_size!r} pixels: not believable")
     # On the meta device a network takes no memory, whatever size a stranger's numbers ask for.
     with torch.device("meta"):
         network = build(config)
     load_strictly(network, generator_weights(checkpoint, path), path, assign=True)
-    return TrainedGenerator(network.float().eval(), image_size)
+    network = network.float().eval()
+    _try(network, path)
+    return TrainedGenerator(network, image_size)
+
+
+@torch.inference_mode()
+def _try(network: nn.Module, path: Path) -> None:
+    try:
+        ab = network(torch.zeros(1, 1, 32, 32))
+        works = ab.shape == (1, 2, 32, 32) and bool(ab.isfinite().all())
+    except Exception:
+        works = False
+    if not works:
+        raise ValueError(f"{path} holds no working generator: it does not take L to ab")
 
 
 def generator_weights(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
@@ -134,12 +152,28 @@ def load_strictly(
     own = network.state_dict()
     missing = sorted(own.keys() - weights.keys())
     unexpected = sorted(weights.keys() - own.keys())
-    reshaped = sorted(k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape)
+    shared = own.keys() & weights.keys()
+    reshaped = sorted(key for key in shared if not _fits(weights[key], own[key]))
     if missing or unexpected or reshaped:
-        faults = {"missing": missing, "unexpected": unexpected, "of another shape": reshaped}
+        faults = {
+            "missing": missing,
+            "unexpected": unexpected,
+            "of another shape or kind": reshaped,
+        }
         said = "; ".join(f"{word}: {', '.join(keys)}" for word, keys in faults.items() if keys)
         raise ValueError(f"the generator in {path} does not match {type(network).__name__}: {said}")
     network.load_state_dict(dict(weights), strict=True, assign=assign)
+
+
+def _fits(weight: Tensor, own: Tensor) -> bool:
+    # Dense and as large as it claims: a view may stand for far more than the file holds.
+    return (
+        weight.layout == torch.strided
+        and weight.device.type == "cpu"
+        and weight.shape == own.shape
+        and weight.is_floating_point() == own.is_floating_point()
+        and weight.nbytes <= weight.untyped_storage().nbytes()
+    )
 
 
 def _first_line(error: Exception) -> str:

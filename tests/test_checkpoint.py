@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from src import checkpoint
-from src.generators.unet import UNet
+from src.generators.unet import UNet, Up
 
 UNET = {"_target_": "src.generators.unet.UNet", "base_channels": 4}
 
@@ -70,6 +71,56 @@ def test_huge_networks_cost_no_memory_before_they_are_refused(tmp_path: Path) ->
         checkpoint.load_generator(save(tmp_path / "a.ckpt", hyper_parameters=huge))
 
 
+def changed(**changes: Any) -> dict[str, Any]:
+    state = {f"generator.{key}": value for key, value in UNet(4).state_dict().items()}
+    return state | {f"generator.{key}": value for key, value in changes.items()}
+
+
+SHAPE = UNet(4).state_dict()["head.0.weight"].shape
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [torch.ones(SHAPE, dtype=torch.int64), torch.ones(SHAPE, dtype=torch.complex64),
+     torch.ones(SHAPE).to_sparse(), torch.empty(SHAPE, device="meta"), torch.ones(1).expand(SHAPE),
+     torch.full(SHAPE, torch.nan)],
+    ids=["int", "complex", "sparse", "meta", "expanded", "nan"],
+)  # fmt: skip
+def test_weights_that_are_not_plain_numbers_are_refused(tmp_path: Path, weight: Tensor) -> None:
+    path = save(tmp_path / "a.ckpt", state_dict=changed(**{"head.0.weight": weight}))
+    with pytest.raises(ValueError, match=r"a\.ckpt") as refusal:
+        checkpoint.load_generator(path)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [[1], "src.generators.unet.UNet", {}, UNET | {"base_channels": -1},
+     UNET | {"base_channels": 10**12}, UNET | {"base_channels": "4"},
+     {"_target_": "src.discriminators.PatchGAN", "base_channels": 4},
+     {"_target_": "src.generators.unet.Up", "in_channels": 4},
+     {"_target_": "src.generators.blocks.DoubleConv", "in_channels": 1, "out_channels": 2}],
+)  # fmt: skip
+def test_generators_that_make_no_sense_are_refused(tmp_path: Path, generator: object) -> None:
+    hyper_parameters = {"generator": generator, "image_size": 32}
+    path = save(tmp_path / "a.ckpt", hyper_parameters=hyper_parameters)
+    with pytest.raises(ValueError, match="not") as refusal:
+        checkpoint.load_generator(path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_part_of_a_network_is_no_generator(tmp_path: Path) -> None:
+    config = {"_target_": "src.generators.unet.Up", "in_channels": 4}
+    state = {f"generator.{key}": value for key, value in Up(4).state_dict().items()}
+    path = save(
+        tmp_path / "a.ckpt",
+        hyper_parameters={"generator": config, "image_size": 32},
+        state_dict=state,
+    )
+    with pytest.raises(ValueError, match="does not take L to ab"):
+        checkpoint.load_generator(path)
+
+
 def test_every_key_that_does_not_match_is_named(tmp_path: Path) -> None:
     state = {f"generator.{key}": value for key, value in UNet(4).state_dict().items()}
     state["generator.extra"] = state.pop("generator.head.0.bias")
@@ -77,7 +128,7 @@ def test_every_key_that_does_not_match_is_named(tmp_path: Path) -> None:
         checkpoint.load_generator(save(tmp_path / "a.ckpt", state_dict=state))
 
 
-@pytest.mark.parametrize("bad", [-1, 0, 10**9, "256", None, [1]])
+@pytest.mark.parametrize("bad", [-1, 0, 10**9, "256", None, [1], True])
 def test_unbelievable_sizes_are_refused(tmp_path: Path, bad: object) -> None:
     hyper_parameters = {"generator": UNET, "image_size": bad}
     with pytest.raises(ValueError, match="not believable"):
