@@ -28,19 +28,22 @@ def read_rgb(path: Path) -> Image.Image:
 
     Raises: UnreadableImageError: if the file is missing, broken, too large or no picture.
     """
+    if not path.is_file():  # a named pipe would wait for ever
+        raise UnreadableImageError("not a regular file" if path.exists() else "no such file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.simplefilter("ignore", UserWarning)  # Pillow's notes on odd metadata
+            # Pillow's notes on odd metadata, and on large pictures: those of twice its limit,
+            # 179 megapixels, are refused below.
+            warnings.simplefilter("ignore")
             with Image.open(path, formats=FORMATS) as image:
                 image.load()
                 return _to_srgb(ImageOps.exif_transpose(image))
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
-        empty = path.is_file() and path.stat().st_size == 0
+        empty = path.stat().st_size == 0
         raise UnreadableImageError("the file is empty" if empty else "not a picture") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except Image.DecompressionBombError:
         raise UnreadableImageError("more pixels than is safe to decode") from None
     # Decoders meet hostile bytes with whatever exception comes first.
     except Exception as error:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from src.data import FolderData
 from src.data.folder import scan
+from src.images import UnreadableImageError
 
 
 def folder_data(root: Path, tmp_path: Path, **options: Any) -> FolderData:
@@ -114,7 +115,10 @@ def test_val_alone_is_halved_by_hash(many: Path, tmp_path: Path) -> None:
 def test_test_pictures_are_never_trained_on_by_accident(photos: Path, tmp_path: Path) -> None:
     shutil.copytree(photos, tmp_path / "given" / "train")
     shutil.copytree(photos, tmp_path / "given" / "test")
-    with pytest.raises(ValueError, match="no val/"):
+    shutil.copytree(photos, tmp_path / "other" / "val")
+    with pytest.raises(ValueError, match=r"holds val/ alone"):
+        folder_data(tmp_path / "other", tmp_path).setup("fit")
+    with pytest.raises(ValueError, match=r"holds test/ and train/ alone"):
         folder_data(tmp_path / "given", tmp_path).setup("fit")
 
 
@@ -157,7 +161,8 @@ def spoil(folder: Path) -> set[str]:
     (folder / "notes.txt").write_text("no picture, and does not pretend to be one")
     (folder / "._photo.jpg").write_bytes(b"macOS")
     (folder / "loop").symlink_to(folder)
-    return {"truncated.jpg", "empty.jpg", "text.JPG", "dangling.png"}
+    os.mkfifo(folder / "pipe.png")
+    return {"truncated.jpg", "empty.jpg", "text.JPG", "dangling.png", "pipe.png"}
 
 
 def odd_but_readable(folder: Path) -> set[str]:
@@ -195,16 +200,38 @@ def test_broken_files_are_skipped_and_listed_and_odd_ones_are_used(
     assert listed.keys() == broken
     assert "empty" in listed["empty.jpg"]
     assert "truncated" in listed["truncated.jpg"]
-    assert f"4 of {4 + len(used)} picture files" in capsys.readouterr().out
+    assert f"5 of {5 + len(used)} picture files" in capsys.readouterr().out
 
 
 def test_too_many_unreadable_files_end_the_run(photos: Path, tmp_path: Path) -> None:
     root = tmp_path / "spoilt"
     shutil.copytree(photos, root)
     spoil(root)
-    with pytest.raises(ValueError, match=r"4 of 28 .*data\.max_unreadable=0\.05") as refusal:
+    with pytest.raises(ValueError, match=r"5 of 29 .*data\.max_unreadable=0\.05") as refusal:
         folder_data(root, tmp_path).setup("fit")
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pictures_that_break_during_a_run_do_not_end_it(
+    photos: Path, tmp_path: Path, workers: int
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(photos, root)
+    data = folder_data(root, tmp_path, num_workers=workers)
+    data.setup("fit")
+    first, second = data.subsets["train"][:2]
+    first.path.write_bytes(b"")
+    second.path.unlink()
+    if workers == 0:
+        with pytest.warns(UserWarning, match=rf"{first.name} can no longer be read: .*empty"):
+            list(data.train_dataloader())
+    names = [name for batch in data.train_dataloader() for name in batch["name"]]
+    assert len(names) == len(data.subsets["train"]) // 4 * 4
+    assert not {first.name, second.name} & set(names)
+    shutil.rmtree(root)
+    with pytest.raises(UnreadableImageError, match="is the folder gone"):
+        list(data.train_dataloader())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

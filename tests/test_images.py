@@ -90,8 +90,8 @@ def test_broken_files_say_what_is_wrong(tmp_path: Path) -> None:
         "truncated.jpg": "truncated",
         "empty.jpg": "empty",
         "text.jpg": "not a picture",
-        "folder.jpg": "directory",
-        "absent.jpg": "No such file",
+        "folder.jpg": "not a regular file",
+        "absent.jpg": "no such file",
         "float.tif": "unknown range",
     }
     for name, fault in faults.items():
@@ -101,10 +101,11 @@ def test_broken_files_say_what_is_wrong(tmp_path: Path) -> None:
 
 def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     orange(size=(100, 100)).save(tmp_path / "a.png")
-    for limit in (1_000, 9_000):  # far over the limit, and a little
-        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-        with pytest.raises(UnreadableImageError, match="more pixels"):
-            read_rgb(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4_000)
+    with pytest.raises(UnreadableImageError, match="more pixels"):
+        read_rgb(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 6_000)  # Pillow refuses twice its limit
+    assert read_rgb(tmp_path / "a.png").size == (100, 100)
 
 
 def test_formats_that_start_other_programs_are_refused(tmp_path: Path) -> None:

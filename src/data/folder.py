@@ -13,7 +13,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from src.data.module import ColorizationData, Subset, Subsets
+from src.data.module import (
+    ColorizationData,
+    Subset,
+    Subsets,
+    require,
+    require_whole,
+)
 from src.data.pictures import Picture
 from src.images import EXTENSIONS, UnreadableImageError, read_rgb
 
@@ -47,6 +53,11 @@ class FolderData(ColorizationData):
         **loading: Any,
     ) -> None:
         super().__init__(**loading)
+        require(isinstance(root, str), "root", root, "a folder")
+        if max_images is not None:
+            require_whole("max_images", max_images, len(SHARES))
+        holds = isinstance(max_unreadable, int | float) and 0 <= max_unreadable <= 1
+        require(holds, "max_unreadable", max_unreadable, "a share in [0, 1]")
         self.root = Path(root).expanduser()
         self.max_images = max_images
         self.max_unreadable = max_unreadable
@@ -141,9 +152,9 @@ class _Reader(Dataset[tuple[str, str]]):
     def __getitem__(self, index: int) -> tuple[str, str]:
         path = self.root / self.names[index]
         try:
+            read_rgb(path)
             with path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            read_rgb(path)
         except UnreadableImageError as error:
             return "", str(error)
         except OSError as error:
@@ -202,10 +213,13 @@ def split(contents: Mapping[str, str], root: Path) -> dict[Subset, list[str]]:
     Raises: ValueError: if a subset would be empty.
     """
     given = {name for name in SHARES if (root / name).is_dir()}
-    if "train" not in given or given == {"train"}:
+    if not given or given == {"train"}:
         return _split_by_hash(contents, SHARES, root)
-    if "val" not in given:
-        raise ValueError(f"{root} holds train/ and test/ but no val/: expected train/ and val/")
+    if not {"train", "val"} <= given:
+        raise ValueError(
+            f"{root} holds {'/ and '.join(sorted(given))}/ alone: expected train/ and val/ there, "
+            "or a data.root without a split"
+        )
     inside: dict[Subset, dict[str, str]] = {
         subset: {name: sha for name, sha in contents.items() if name.startswith(f"{subset}/")}
         for subset in SHARES
@@ -215,7 +229,9 @@ def split(contents: Mapping[str, str], root: Path) -> dict[Subset, list[str]]:
         subsets |= _split_by_hash(inside["val"], VAL_SHARES, root / "val")
     for subset, names in subsets.items():
         if not names:
-            raise ValueError(f"no readable picture for {subset} in {root}: add some")
+            raise ValueError(
+                f"no readable picture for {subset} in {root}: add some, or raise data.max_images"
+            )
     return subsets
 
 
@@ -227,7 +243,8 @@ def _split_by_hash(
     if len(hashes) < len(shares):
         raise ValueError(
             f"expected at least {len(shares)} different pictures that can be read in {root}, "
-            f"got {len(hashes)}: add more, or check data.root and data.max_images"
+            f"got {len(hashes)} in files named {', '.join(sorted(EXTENSIONS))}: add more, or check "
+            "data.root and data.max_images"
         )
     subsets: dict[Subset, list[str]] = {}
     start, upper = 0, 0.0

@@ -51,13 +51,16 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        _require(image_size >= MIN_IMAGE_SIZE, "image_size", image_size, f">= {MIN_IMAGE_SIZE}")
-        _require(batch_size >= 1, "batch_size", batch_size, ">= 1")
-        _require(eval_fit in get_args(EvalFit), "eval_fit", eval_fit, "crop or stretch")
-        _require(zoom >= 1, "zoom", zoom, ">= 1")
-        _require(repeat >= 1, "repeat", repeat, ">= 1")
-        _require(fit_images >= 1, "fit_images", fit_images, ">= 1")
-        _require((num_workers or 0) >= 0, "num_workers", num_workers, ">= 0 or null")
+        require_whole("image_size", image_size, MIN_IMAGE_SIZE)
+        require_whole("batch_size", batch_size, 1)
+        require_whole("repeat", repeat, 1)
+        require_whole("fit_images", fit_images, 1)
+        require_whole("num_workers", 0 if num_workers is None else num_workers, 0)
+        require_whole("seed", seed, 0)
+        require(eval_fit in get_args(EvalFit), "eval_fit", eval_fit, "crop or stretch")
+        require(
+            isinstance(zoom, int | float) and 1 <= zoom <= 8, "zoom", zoom, "a factor in [1, 8]"
+        )
         self.image_size = image_size
         self.batch_size = batch_size
         self.eval_fit = cast(EvalFit, eval_fit)
@@ -135,6 +138,13 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         )
 
 
-def _require(holds: bool, name: str, value: object, expected: str) -> None:
+def require(holds: bool, name: str, value: object, expected: str) -> None:
+    """Refuse a setting of the data that makes no sense. Raises: ValueError."""
     if not holds:
         raise ValueError(f"data.{name}={value}: expected {expected}")
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """Refuse anything but a whole number of at least `least`. Raises: ValueError."""
+    holds = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    require(holds, name, value, f"a whole number of at least {least}")

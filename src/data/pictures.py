@@ -1,5 +1,6 @@
 """From a list of picture files to square uint8 tensors."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,10 +14,11 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from src.images import read_rgb
+from src.images import UnreadableImageError, read_rgb
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 EvalFit = Literal["crop", "stretch"]
+SUBSTITUTES = 8
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,21 @@ class Picture:
 _read_shared = lru_cache(maxsize=8)(read_rgb)
 
 
+def readable(pictures: Sequence[Picture], index: int) -> tuple[Image.Image, str]:
+    """Decode a picture, or where it broke since the run began, one that follows it; and its name.
+
+    Raises: UnreadableImageError: if the next ones cannot be read either.
+    """
+    for offset in range(SUBSTITUTES):
+        picture = pictures[(index + offset) % len(pictures)]
+        try:
+            return picture.read(), picture.name
+        except UnreadableImageError as error:
+            fault = f"{picture.name} can no longer be read: {error}"
+            warnings.warn(f"{fault}; the picture after it takes its place", stacklevel=2)
+    raise UnreadableImageError(f"{fault}, and neither can those after it: is the folder gone?")
+
+
 class Sample(TypedDict):
     """One item of a data set: the picture as uint8 sRGB (3, size, size), and its name."""
 
@@ -61,9 +78,9 @@ class EvalPictures(Dataset[Sample]):
         return len(self.pictures)
 
     def __getitem__(self, index: int) -> Sample:
-        image = self.pictures[index].read()
+        image, name = readable(self.pictures, index)
         box = None if self.fit == "stretch" else square(image, 1.0, 0.5, 0.5)
-        return {"rgb": resized(image, self.size, box), "name": self.pictures[index].name}
+        return {"rgb": resized(image, self.size, box), "name": name}
 
 
 class TrainPictures(Dataset[Sample]):
@@ -83,10 +100,10 @@ class TrainPictures(Dataset[Sample]):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Cut the picture `key[0]` with the random numbers that the seed `key[1]` gives."""
         index, seed = key
-        image = self.pictures[index].read()
+        image, name = readable(self.pictures, index)
         x, y, flip = torch.rand(3, generator=torch.Generator().manual_seed(seed)).tolist()
         rgb = resized(image, self.size, square(image, self.zoom, x, y))
-        return {"rgb": rgb.flip(-1) if flip < 0.5 else rgb, "name": self.pictures[index].name}
+        return {"rgb": rgb.flip(-1) if flip < 0.5 else rgb, "name": name}
 
 
 class EpochShuffle(Sampler[tuple[int, int]]):

@@ -6,7 +6,7 @@ from typing import Any
 
 import skimage.data
 
-from src.data.module import ColorizationData, Subset, Subsets
+from src.data.module import ColorizationData, Subset, Subsets, require_whole
 from src.data.pictures import Picture
 from src.images import read_rgb
 
@@ -34,6 +34,7 @@ class SampleData(ColorizationData):
 
     def __init__(self, *, tile: int, **loading: Any) -> None:
         super().__init__(**loading)
+        require_whole("tile", tile, 1)
         self.tile = tile
 
     def find_pictures(self) -> Subsets:
