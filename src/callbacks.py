@@ -1,6 +1,7 @@
 """What is shown while training: progress, panels of pictures, curves."""
 
 import csv
+import math
 import sys
 import time
 from datetime import timedelta
@@ -58,13 +59,18 @@ class Progress(TQDMProgressBar):
         super().on_train_start(trainer, *_)
         self._start, self._first_epoch = time.perf_counter(), trainer.current_epoch
 
+    def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        super().on_train_epoch_start(trainer, *_)
+        bar = self.train_progress_bar
+        bar.set_description(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
+
     def get_metrics(self, *args: Any) -> dict[str, Any]:
         metrics = super().get_metrics(*args)
         metrics.pop("v_num", None)
         # What a narrow terminal cuts off stands last.
         shown = {"left": self._time_left(cast(lightning.Trainer, args[0]))}
         if "train/images_per_s" in metrics:
-            shown["images/s"] = f"{metrics.pop('train/images_per_s'):.1f}"
+            shown["img/s"] = f"{metrics.pop('train/images_per_s'):.1f}"
         return shown | {name.removeprefix("train/"): value for name, value in metrics.items()}
 
     def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
@@ -83,6 +89,8 @@ class Progress(TQDMProgressBar):
 
     def _time_left(self, trainer: lightning.Trainer) -> str:
         batches = trainer.num_training_batches
+        if math.isinf(batches):
+            return "?"  # before training, as in Lightning's sanity check
         done = (trainer.current_epoch - self._first_epoch) * batches
         done += trainer.fit_loop.epoch_loop.batch_progress.current.completed
         total = ((trainer.max_epochs or 0) - self._first_epoch) * batches
@@ -101,6 +109,8 @@ class Panels(Callback):
     """
 
     def __init__(self, folder: str, count: int = 4) -> None:
+        if type(count) is not int or count < 1:
+            raise ValueError(f"callbacks.panels.count={count}: expected a whole number from 1")
         self.folder = Path(folder)
         self.count = count
         self._rgb = torch.empty(0, 3, 1, 1, dtype=torch.uint8)

@@ -77,6 +77,7 @@ class Colorizer(lightning.LightningModule):
                 self.generator, multi_avg_fn=average, use_buffers=True
             ).requires_grad_(False)
         self.register_buffer("mean_ab", torch.full((2,), torch.nan))
+        self._pictures: list[str] = []  # of the latest training batch
 
     @property
     def inference_generator(self) -> nn.Module:
@@ -105,6 +106,12 @@ class Colorizer(lightning.LightningModule):
         if self.mean_ab.isnan().any():
             self.mean_ab.copy_(cast(Any, self.trainer).datamodule.mean_ab(self.device))
 
+    def on_train_start(self) -> None:
+        # Epochs shorter than the interval would leave no losses behind.
+        trainer = cast(Any, self.trainer)
+        interval = min(trainer.log_every_n_steps, trainer.num_training_batches)
+        trainer.log_every_n_steps = max(1, int(interval))
+
     def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[Any]]:
         pairs = [(self.generator, self.hparams["generator_optimizer"])]
         if self.discriminator is not None:
@@ -124,17 +131,17 @@ class Colorizer(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         L, real_ab = self._channels_last(batch["L"]), batch["ab"]
+        self._pictures = list(batch["name"])
         fake_ab = self.generator(L)
         if self.discriminator is not None:
-            self._discriminator_step(L, real_ab, fake_ab.detach(), batch["name"])
-        self._generator_step(L, real_ab, fake_ab, batch["name"])
+            self._discriminator_step(L, real_ab, fake_ab.detach())
+        self._generator_step(L, real_ab, fake_ab)
 
     def _discriminator_step(
         self,
         L: Float[Tensor, "b 1 h w"],
         real_ab: Float[Tensor, "b 2 h w"],
         fake_ab: Float[Tensor, "b 2 h w"],
-        names: list[str],
     ) -> None:
         assert self.discriminator is not None
         assert self.adversarial_loss is not None
@@ -143,16 +150,16 @@ class Colorizer(lightning.LightningModule):
             real = self.adversarial_loss(self.discriminator(L, real_ab), True)
             fake = self.adversarial_loss(self.discriminator(L, fake_ab), False)
             loss = (real + fake) / 2  # halved, as in pix2pix, to slow D down beside G
-            self._descend(optimizer, loss, "train/d_loss", names)
-        self._log_step({"d_loss_real": real, "d_loss_fake": fake, "lr_d": _lr(optimizer)})
-        self.log("train/d_loss", loss.detach(), prog_bar=True)
+            self._descend(optimizer, loss, "train/d_loss")
+        self.log_dict({"train/d_loss_real": real, "train/d_loss_fake": fake})
+        self.log("train/lr_d", _lr(optimizer))
+        self.log("train/d_loss", loss, prog_bar=True)
 
     def _generator_step(
         self,
         L: Float[Tensor, "b 1 h w"],
         real_ab: Float[Tensor, "b 2 h w"],
         fake_ab: Float[Tensor, "b 2 h w"],
-        names: list[str],
     ) -> None:
         optimizer = self._optimizers()[0]
         with self.toggled_optimizer(optimizer):
@@ -162,19 +169,16 @@ class Colorizer(lightning.LightningModule):
                 assert self.adversarial_loss is not None
                 adversarial = self.adversarial_loss(self.discriminator(L, fake_ab), True)
                 loss = loss + adversarial
-                self._log_step({"g_loss_adversarial": adversarial})
-            self._descend(optimizer, loss, "train/g_loss", names)
+                self.log("train/g_loss_adversarial", adversarial)
+            self._descend(optimizer, loss, "train/g_loss")
         if self.ema_generator is not None:
             self.ema_generator.update_parameters(self.generator)
-        self._log_step({"g_loss_l1": l1, "lr_g": _lr(optimizer)})
-        self.log("train/g_loss", loss.detach(), prog_bar=True)
+        self.log_dict({"train/g_loss_l1": l1, "train/lr_g": _lr(optimizer)})
+        self.log("train/g_loss", loss, prog_bar=True)
 
-    def _descend(self, optimizer: Any, loss: Tensor, name: str, pictures: list[str]) -> None:
+    def _descend(self, optimizer: Any, loss: Tensor, name: str) -> None:
         if not loss.isfinite():
-            raise NonFiniteLossError(
-                f"{name} is {loss.item()} in epoch {self.current_epoch}, in the batch of "
-                f"{', '.join(pictures)}. Lower the learning rates or set model.clip_grad_norm"
-            )
+            raise self._not_finite(f"{name} is {loss.item()}")
         optimizer.zero_grad()
         self.manual_backward(loss)
         if self.hparams["clip_grad_norm"] is not None:
@@ -207,10 +211,7 @@ class Colorizer(lightning.LightningModule):
         L, true_ab = batch["L"], batch["ab"]
         ab = self.inference_generator(self._channels_last(L)).float()
         if not ab.isfinite().all():
-            raise NonFiniteLossError(
-                f"the generator's weights are no longer finite after epoch {self.current_epoch}. "
-                "Lower the learning rates or set model.clip_grad_norm"
-            )
+            raise self._not_finite("the generator's weights are not finite")
         own_mean = true_ab.mean(dim=(2, 3), keepdim=True).expand_as(true_ab)
         judged = metrics.of_coloring(L, ab, true_ab) | {
             "ab_mae_zero": metrics.ab_mae(torch.zeros_like(true_ab), true_ab),
@@ -221,14 +222,14 @@ class Colorizer(lightning.LightningModule):
         means = {f"{subset}/{name}": value.mean() for name, value in (judged | more).items()}
         self.log_dict(means, batch_size=len(L), sync_dist=True, add_dataloader_idx=False)
 
+    def _not_finite(self, fault: str) -> NonFiniteLossError:
+        return NonFiniteLossError(
+            f"{fault} in epoch {self.current_epoch + 1}, in or after the batch of "
+            f"{', '.join(self._pictures)}. Lower the learning rates or set model.clip_grad_norm"
+        )
+
     def _constant(self, ab: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b 2 h w"]:
         return self.mean_ab.view(1, 2, 1, 1).expand_as(ab)
-
-    def _log_step(self, values: dict[str, Any]) -> None:
-        detached = {
-            f"train/{k}": v.detach() if isinstance(v, Tensor) else v for k, v in values.items()
-        }
-        self.log_dict(detached)
 
     def _optimizers(self) -> list[Any]:
         optimizers = self.optimizers()

@@ -15,6 +15,8 @@ from torchmetrics.functional.image import (
 
 from src import color
 
+COLORING = ("ab_mae", "psnr", "ssim", "delta_e2000", "colorfulness")
+
 
 def ab_mae(ab: Float[Tensor, "b 2 h w"], true_ab: Float[Tensor, "b 2 h w"]) -> Float[Tensor, " b"]:
     """Mean absolute error of a* and b* in Lab units, from ab in a network's scale [-1, 1]."""

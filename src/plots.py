@@ -78,7 +78,7 @@ def _draw(axis: Axes, curve: Curve, color: str, label: str) -> None:
     x, y = points.T
     window = max(1, len(y) // 30)
     if window == 1:
-        axis.plot(x, y, color=color, label=label)
+        axis.plot(x, y, color=color, label=label, marker=".")
         return
     # Single batches scatter widely: they stay faint behind their running mean.
     axis.plot(x, y, color=color, alpha=0.25, linewidth=0.8)

@@ -1,6 +1,7 @@
 """What a run says of its quality, always beside what needs no network at all."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from src import color
 
@@ -55,3 +56,21 @@ def fit_line(figures: Mapping[str, float], count: int) -> str:
 
 def _against(error: float, reference: float) -> str:
     return f"{abs(1 - error / reference):.0%} {'under' if error <= reference else 'over'}"
+
+
+def closing(folder: Path, next_step: str | None, upload: str | None) -> str:
+    """Say what a person can do next; the last line is where the run's results are.
+
+    Args:
+        folder: the run's folder.
+        next_step: what the data set proposes.
+        upload: the command that uploads an offline W&B run.
+    """
+    best = folder / "checkpoints" / "best.ckpt"
+    lines = [
+        next_step,
+        upload and f"W&B was offline; to upload: {upload}",
+        f"To colour a photo: python -m src.colorize PHOTO --checkpoint {best} --output out/",
+        f"Everything is in {folder}",
+    ]
+    return "\n".join(line for line in lines if line)

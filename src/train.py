@@ -3,6 +3,7 @@
 python -m src.train model=unet_gan data=folder data.root=DIR trainer=gpu
 """
 
+import hashlib
 import logging
 import os
 import sys
@@ -19,7 +20,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from src import report, tracking
+from src import metrics, report, tracking
 from src.colorizer import Colorizer
 from src.data import ColorizationData
 
@@ -32,8 +33,21 @@ EXPECTED_ERRORS = (
     OmegaConfBaseException,
     OSError,
     torch.OutOfMemoryError,
+    TypeError,
     ValueError,
 )
+PRECISIONS = ("32-true", "bf16-mixed")
+
+
+def folder_name(overrides: str) -> str:
+    """Make one folder's name of a job's overrides: no slash, and no longer than names may be."""
+    name = overrides.replace("/", "_") or "default"
+    if len(name.encode()) <= 200:
+        return name
+    return f"{name[:60]}_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="train")
@@ -44,18 +58,23 @@ def main(config: DictConfig) -> None:
         if os.environ.get("HYDRA_FULL_ERROR"):
             raise
         cause = error.__cause__ if isinstance(error, InstantiationException) else None
-        print(f"error: {' '.join(str(cause or error).split())}", file=sys.stderr)
+        said = str(cause or error)
+        if "Original Traceback" in said:  # of a loading process: its last line says what happened
+            said = said.strip().splitlines()[-1]
+        print(f"error: {' '.join(said.split())}", file=sys.stderr)
         sys.exit(1)
 
 
 def train(config: DictConfig) -> dict[str, float]:
-    """Run one experiment and leave its folder. Returns: the test figures by name."""
-    missing = sorted(OmegaConf.missing_keys(config))
-    if missing:
-        raise ValueError(f"{missing[0]} is not given: add {missing[0]}=... to the command")
+    """Run one experiment and leave its folder. Returns: the test figures by name.
+
+    Raises: ValueError: if the configuration makes no sense.
+    """
+    folder = Path(config.run.folder)
+    _check(config, folder)
     _quieten()
-    lightning.seed_everything(config.seed, workers=True, verbose=False)
     data: ColorizationData = instantiate(config.data)
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
     model: Colorizer = instantiate(config.model)
     trainer: lightning.Trainer = instantiate(
         config.trainer,
@@ -64,34 +83,55 @@ def train(config: DictConfig) -> dict[str, float]:
     )
     for logger in trainer.loggers:
         logger.log_hyperparams(cast(Any, OmegaConf.to_container(config, resolve=True)))
+    ended = False
     try:
         trainer.fit(model, datamodule=data)
         fit = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        [figures] = trainer.test(
-            model, datamodule=data, ckpt_path="best", weights_only=True, verbose=False
-        )
+        figures = _test(trainer, model, data)
+        ended = True
     finally:
         upload = tracking.finish()
+        if not ended and trainer.is_global_zero:
+            print(f"The run stopped early. What it made is in {tracking.from_here(folder)}")
     if trainer.is_global_zero:
         print(report.fit_line(fit, len(data.eval_pictures("train", data.fit_images))))
-        print(report.test_table(figures, f"{config.run.model}, best.ckpt", data.protocol))
-        _say_what_next(tracking.from_here(Path(config.run.folder)), data.next_step, upload)
-    return dict(figures)
+        if figures:
+            print(report.test_table(figures, f"{config.run.model}, best.ckpt", data.protocol))
+        print(report.closing(tracking.from_here(folder), data.next_step, upload))
+    return figures
+
+
+def _check(config: DictConfig, folder: Path) -> None:
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise ValueError(f"{missing[0]} is not given: add {missing[0]}=... to the command")
+    if (folder / "metrics.csv").exists():
+        raise ValueError(f"{folder} holds another run: choose another hydra.run.dir")
+    # Lightning would clip scaled gradients in 16-mixed, and Lab needs float32 around it.
+    if config.trainer.precision not in PRECISIONS:
+        raise ValueError(
+            f"trainer.precision={config.trainer.precision}: expected {' or '.join(PRECISIONS)}"
+        )
+    known = [f"{subset}/{name}" for subset in ("val", "fit") for name in metrics.COLORING]
+    if config.monitor not in known:
+        raise ValueError(f"monitor={config.monitor}: expected one of {', '.join(known)}")
+
+
+def _test(trainer: lightning.Trainer, model: Colorizer, data: ColorizationData) -> dict[str, float]:
+    if not cast(Any, trainer.checkpoint_callback).best_model_path:
+        raise ValueError(
+            "training ended before a validation, so there is no best.ckpt: raise "
+            "trainer.max_epochs, or check the limits and intervals of the trainer"
+        )
+    tested = trainer.test(
+        model, datamodule=data, ckpt_path="best", weights_only=True, verbose=False
+    )
+    return dict(tested[0]) if tested else {}
 
 
 def _instantiate_each(nodes: DictConfig) -> list[Any]:
     made = instantiate(nodes, _convert_="all").values()
     return [one for one in made if one is not None]
-
-
-def _say_what_next(folder: Path, next_step: str | None, upload: str | None) -> None:
-    best = folder / "checkpoints" / "best.ckpt"
-    if next_step:
-        print(next_step)
-    if upload:
-        print(f"W&B was offline; to upload: {upload}")
-    print(f"To colour a photo: python -m src.colorize PHOTO --checkpoint {best} --output out/")
-    print(f"Everything is in {folder}")
 
 
 def _quieten() -> None:

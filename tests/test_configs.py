@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.checkpoint import build
 from src.colorizer import Colorizer
-from src.data import ColorizationData
+from src.data import ColorizationData, FolderData, ImagenetteData
 from tests.conftest import ROOT
 
 Configure = Callable[..., DictConfig]
@@ -106,6 +106,20 @@ def test_every_argument_of_the_colorizer_can_be_overridden_without_a_plus(
     configure: Configure,
 ) -> None:
     assert set(configure().model) >= inspect.signature(Colorizer).parameters.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [("folder", [FolderData]), ("imagenette", [ImagenetteData, FolderData]), ("sample", [])],
+)
+def test_every_argument_of_the_data_can_be_overridden_without_a_plus(
+    configure: Configure, name: str, classes: list[type]
+) -> None:
+    given = set(configure(f"data={name}", tiny=()).data)
+    for cls in (*classes, ColorizationData):
+        own = inspect.signature(cls).parameters.values()
+        wanted = {p.name for p in own if p.kind == p.KEYWORD_ONLY}
+        assert wanted - given <= ({"root"} if name == "imagenette" else set())
 
 
 @pytest.mark.parametrize(

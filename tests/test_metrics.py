@@ -105,6 +105,7 @@ def test_the_truth_is_judged_perfect_and_grey_is_not() -> None:
     rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     L, ab = color.rgb_to_L_ab(rgb)
     perfect = metrics.of_coloring(L, ab, ab)
+    assert tuple(perfect) == metrics.COLORING
     assert perfect["ab_mae"].max() == 0
     assert perfect["delta_e2000"].max() < 1e-3
     assert perfect["ssim"].min() > 0.9999

@@ -1,5 +1,6 @@
 import csv
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from src.checkpoint import load, load_generator
 from src.colorize import run as colorize_files
 from src.data import FolderData
 from src.data.pictures import EpochShuffle
-from src.train import main, train
+from src.train import folder_name, main, train
 from tests.conftest import ROOT, TINY
 
 Configure = Callable[..., DictConfig]
@@ -195,7 +196,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     config = configure(
         "data=folder", f"data.root={photos}", "trainer.max_epochs=3", "trainer.log_every_n_steps=1"
     )
-    with pytest.raises(ArithmeticError, match=r"is nan in epoch 1, in the batch of .*\.jpg, "):
+    with pytest.raises(ArithmeticError, match=r"is nan in epoch 2, .*\.jpg, "):
         train(config)
     folder = Path(config.run.folder)
     assert load(folder / "checkpoints" / "last.ckpt")["epoch"] == 0
@@ -207,8 +208,11 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     ("overrides", "fault"),
     [(["data=folder"], "data.root is not given"),
      (["data=folder", "data.root=nowhere"], "data.root=nowhere is no folder"),
-     (["data.image_size=20"], "data.image_size=20: expected >= 32"),
-     (["model.los.l1=1"], "los"),
+     (["data.image_size=20"], "data.image_size=20: expected a whole number of at least 32"),
+     (["model.los.l1=1"], "los"), (["monitor=val/mae"], "monitor=val/mae: expected one of"),
+     (["trainer.precision=16-mixed"], "expected 32-true or bf16-mixed"),
+     (["trainer.max_epochs=0"], "no best.ckpt"), (["callbacks.panels.count=0"], "from 1"),
+     (["data.max_images=1", "data=folder", "data.root=."], "data.max_images=1: expected"),
      (["model.init_generator=none.ckpt"], "no checkpoint at none.ckpt"),
      (["model.generator._target_=os.system"], "not allowed")],
 )  # fmt: skip
@@ -235,8 +239,70 @@ def test_a_gpu_that_is_not_there_is_said_in_one_line() -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_short_run_leaves_its_losses_and_curves(configure: Configure, photos: Path) -> None:
+    config = configure("data=folder", f"data.root={photos}", "trainer.log_every_n_steps=1000")
+    train(config)
+    folder = Path(config.run.folder)
+    assert values(metrics(folder), "train/g_loss_l1")
+    assert (folder / "curves.png").is_file()
+
+
+def test_a_folder_with_a_run_is_not_written_over(configure: Configure, photos: Path) -> None:
+    config = configure("model=cnn", "data=folder", f"data.root={photos}")
+    train(config)
+    before = (Path(config.run.folder) / "metrics.csv").read_bytes()
+    with pytest.raises(ValueError, match="holds another run"):
+        train(config)
+    assert (Path(config.run.folder) / "metrics.csv").read_bytes() == before
+
+
+def test_bfloat16_trains_and_the_test_can_be_left_out(
+    configure: Configure, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configure(
+        "data=folder", f"data.root={photos}", "trainer.precision=bf16-mixed",
+        "trainer.limit_test_batches=0", "trainer.num_sanity_val_steps=1",
+    )  # fmt: skip
+    assert train(config) == {}
+    assert np.isfinite(values(metrics(Path(config.run.folder)), "val/ab_mae")).all()
+    assert "Everything is in" in capsys.readouterr().out
+
+
+def test_ctrl_c_says_where_the_run_is(photos: Path, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "src.train", *TINY, "data=folder", f"data.root={photos}",
+         "trainer.max_epochs=10000"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        while "epoch 2/" not in (line := process.stdout.readline()):
+            assert line
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    assert process.returncode not in (0, None)
+    assert "What it made is in outputs/unet_gan/" in rest
+    [folder] = (tmp_path / "outputs" / "unet_gan").iterdir()
+    load_generator(folder / "checkpoints" / "last.ckpt")
+
+
+def test_names_of_sweep_folders_are_flat_short_and_different() -> None:
+    assert folder_name("model-unet_seed-1") == "model-unet_seed-1"
+    assert folder_name("model/loss-lsgan") == "model_loss-lsgan"
+    long = [folder_name("data.root-" + "x" * 300 + end) for end in "ab"]
+    assert long[0] != long[1]
+    assert max(map(len, long)) < 100
+
+
 def test_a_sweep_runs_every_model(photos: Path, tmp_path: Path) -> None:
-    done = command("model=cnn,unet_gan", "seed=0", "data=folder", f"data.root={photos}", "-m")
+    done = command(
+        "model=unet_gan",
+        "model/loss=l1,lsgan",
+        "model/discriminator=none",
+        "seed=0",
+        "data=folder",
+        f"data.root={photos}",
+        "-m",
+    )
     assert done.returncode == 0, done.stderr
     [sweep] = (tmp_path / "outputs" / "multirun").iterdir()
     folders = {path.name for path in sweep.iterdir() if path.is_dir()}
