@@ -6,6 +6,7 @@ python -m src.train model=unet_gan data=folder data.root=DIR trainer=gpu
 import hashlib
 import logging
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -40,8 +41,11 @@ PRECISIONS = ("32-true", "bf16-mixed")
 
 
 def folder_name(overrides: str) -> str:
-    """Make one folder's name of a job's overrides: no slash, and no longer than names may be."""
-    name = overrides.replace("/", "_") or "default"
+    """Make one folder's name of a job's overrides: plain characters, no more than a name may have.
+
+    A path with = or , in it could not be given back to Hydra as an override.
+    """
+    name = re.sub(r"[^\w.+-]+", "_", overrides) or "default"
     if len(name.encode()) <= 200:
         return name
     return f"{name[:60]}_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
