@@ -48,6 +48,9 @@ class Throughput(Callback):
 class Progress(TQDMProgressBar):
     """A progress bar where there is a terminal, and a line after each validation everywhere."""
 
+    # Without the share and batches/s, which the rest says better, the losses fit 80 columns.
+    BAR_FORMAT = "{desc}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+
     def __init__(self) -> None:
         super().__init__()
         self._start = 0.0
@@ -70,7 +73,7 @@ class Progress(TQDMProgressBar):
         # What a narrow terminal cuts off stands last.
         shown = {"left": self._time_left(cast(lightning.Trainer, args[0]))}
         if "train/images_per_s" in metrics:
-            shown["img/s"] = f"{metrics.pop('train/images_per_s'):.1f}"
+            shown["img/s"] = f"{metrics.pop('train/images_per_s'):.3g}"
         return shown | {name.removeprefix("train/"): value for name, value in metrics.items()}
 
     def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:

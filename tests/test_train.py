@@ -322,8 +322,9 @@ def test_real_photographs_are_learned_from_better_than_grey(
         pytest.skip("COLORIZATION_PHOTOS names no folder of photographs")
     config = configure(
         "model=unet_gan", "data=folder", f"data.root={photos}", "data.max_images=60",
-        f"data.index_dir={tmp_path / 'index'}", "size.generator_channels=8", "data.repeat=20",
-        "model.generator_optimizer.lr=1e-3",
+        f"data.index_dir={tmp_path / 'index'}", "size.generator_channels=16", "data.repeat=20",
+        "model.generator_optimizer.lr=2e-3", "model.decay_share=1.0", "data.zoom=1.0",
+        "trainer.max_epochs=3",
     )  # fmt: skip
     train(config)
     last = metrics(Path(config.run.folder))
