@@ -9,22 +9,21 @@ from pathlib import Path
 from typing import Any, cast
 
 import lightning
-import numpy as np
 import torch
 import wandb
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from numpy import ndarray
 from PIL import Image
-from torch import Tensor
 from torch.utils.data import default_collate
 
 from src import color, plots
 from src.colorizer import Colorizer
 from src.data import ColorizationData
 from src.images import write_image
+from src.settings import require_whole
 
 
 class Throughput(Callback):
@@ -112,8 +111,7 @@ class Panels(Callback):
     """
 
     def __init__(self, folder: str, count: int = 4) -> None:
-        if type(count) is not int or count < 1:
-            raise ValueError(f"callbacks.panels.count={count}: expected a whole number from 1")
+        require_whole("callbacks.panels.count", count, 1)
         self.folder = Path(folder)
         self.count = count
         self._rgb = torch.empty(0, 3, 1, 1, dtype=torch.uint8)
@@ -143,13 +141,11 @@ class Panels(Callback):
         L, ab = color.uint8_to_L_ab(self._rgb.to(module.device))
         predicted = module.inference_generator(L).float()
         rows = {"grey": torch.zeros_like(ab), "predicted": predicted, "truth": ab}
-        pictures = {name: _uint8(color.L_ab_to_rgb(L, value)) for name, value in rows.items()}
+        pictures = {
+            name: list(color.L_ab_to_uint8(L, value).permute(0, 2, 3, 1).cpu().numpy())
+            for name, value in rows.items()
+        }
         return plots.picture_grid(pictures, self._columns, title)
-
-
-def _uint8(rgb: Float[Tensor, "b 3 h w"]) -> list[UInt8[ndarray, "h w 3"]]:
-    pixels = (rgb * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return list(np.asarray(pixels))
 
 
 class Curves(Callback):
@@ -179,4 +175,5 @@ class Curves(Callback):
             for name in ("train/g_loss", "train/d_loss", "train/g_loss_l1")
         )
         if l1:
-            plots.loss_curves(generator, discriminator, l1, self.folder / "curves.png")
+            drawn = plots.loss_curves(generator, discriminator, l1)
+            write_image(Image.fromarray(drawn), self.folder / "curves.png")

@@ -11,49 +11,49 @@ import torch
 from torch import Tensor, nn
 
 GENERATORS = "src.generators"
-ALLOWED_TARGETS = (GENERATORS, "src.discriminators", "torch.optim")
+DISCRIMINATORS = "src.discriminators"
+OPTIMIZERS = "torch.optim"
 MAX_IMAGE_SIZE = 8192
 GENERATOR_PREFIX = "generator."
 EMA_PREFIX = "ema_generator.module."
 
 
-def build(config: Mapping[str, Any], *args: Any) -> Any:
+def build(package: str, config: object, *args: Any) -> Any:
     """Construct what a plain dict names: its `_target_` called with `args` and its other entries.
 
-    Raises: ValueError: if `_target_` is no class of src.generators, src.discriminators or
-        torch.optim, or refuses its arguments.
+    Args: package: GENERATORS, DISCRIMINATORS or OPTIMIZERS; nothing else is ever built.
+    Raises: ValueError: if `_target_` is no class at home in `package`, or refuses its arguments.
     """
-    target = config.get("_target_")
+    target = config.get("_target_") if isinstance(config, Mapping) else None
+    if not isinstance(config, Mapping) or not isinstance(target, str):
+        raise ValueError(f"{config!r} is not allowed: expected a _target_ in {package}")
+    cls = _class_in(package, target)
     options = {str(key): value for key, value in config.items() if key != "_target_"}
-    cls = _allowed_class(target)
     try:
         return cls(*args, **options)
     # Whatever a network or an optimiser makes of a stranger's numbers.
     except Exception as error:
-        raise ValueError(
-            f"{target} cannot be built with {options}: {_first_line(error)}"
-        ) from error
+        said = f"{target} cannot be built with {options}: {_first_line(error)}"
+        raise ValueError(said) from error
 
 
-def _allowed_class(target: object) -> type:
-    refusal = (
-        f"_target_ {target!r} is not allowed: expected a class of {', '.join(ALLOWED_TARGETS)}"
-    )
-    if not isinstance(target, str) or not _is_allowed(target):
-        raise ValueError(refusal)
+def _class_in(package: str, target: str) -> type:
+    refusal = f"_target_ {target!r} is not allowed: expected a class of {package}"
     module, _, name = target.rpartition(".")
+    if not _is_in(package, module):
+        raise ValueError(refusal)
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         raise ValueError(f"_target_ {target!r} does not exist in this version") from None
     # A module also holds what it imported: the class must be at home where the name says.
-    if not isinstance(found, type) or not _is_allowed(found.__module__):
+    if not isinstance(found, type) or not _is_in(package, found.__module__):
         raise ValueError(refusal)
     return found
 
 
-def _is_allowed(name: str) -> bool:
-    return any(name == allowed or name.startswith(f"{allowed}.") for allowed in ALLOWED_TARGETS)
+def _is_in(package: str, module: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
 
 
 @dataclass(frozen=True)
@@ -103,14 +103,11 @@ def load_generator(path: Path) -> TrainedGenerator:
         config, image_size = hyper_parameters["generator"], hyper_parameters["image_size"]
     except (KeyError, TypeError):
         raise ValueError(f"{path} is no checkpoint of this project: it lacks a generator") from None
-    target = config.get("_target_") if isinstance(config, Mapping) else None
-    if not isinstance(target, str) or not target.startswith(f"{GENERATORS}."):
-        raise ValueError(f"{path}: its generator {target!r} is not allowed: not of {GENERATORS}")
     if type(image_size) is not int or not 0 < image_size <= MAX_IMAGE_SIZE:
         raise ValueError(f"{path} asks for pictures of {image_size!r} pixels: not believable")
     # On the meta device a network takes no memory, whatever size a stranger's numbers ask for.
     with torch.device("meta"):
-        network = build(config)
+        network = build(GENERATORS, config)
     load_strictly(network, generator_weights(checkpoint, path), path, assign=True)
     network = network.float().eval()
     _try(network, path)

@@ -58,5 +58,12 @@ def uint8_to_L_ab(
     return rgb_to_L_ab(rgb.float() / 255)
 
 
+def L_ab_to_uint8(
+    L: Float[Tensor, "b 1 h w"], ab: Float[Tensor, "b 2 h w"]
+) -> UInt8[Tensor, "b 3 h w"]:
+    """Join a network's L and ab to 8-bit sRGB, rounded to the nearest value."""
+    return (L_ab_to_rgb(L, ab) * 255).round().to(torch.uint8)
+
+
 def _at_least_float32(tensor: Tensor) -> Tensor:
     return tensor if tensor.dtype == torch.float64 else tensor.float()

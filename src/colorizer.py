@@ -1,6 +1,5 @@
 """The LightningModule of all systems: one generator step, one discriminator step, validation."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from src import checkpoint, color, losses, metrics
+from src import checkpoint, losses, metrics
+from src.settings import require_number
 
 Batch = Mapping[str, Any]  # L (b, 1, h, w) and ab (b, 2, h, w) in [-1, 1], name: b strings
 
@@ -63,10 +63,15 @@ class Colorizer(lightning.LightningModule):
         # Plain dicts alone: such a checkpoint loads with weights_only.
         self.save_hyperparameters(logger=False)
         self.automatic_optimization = False
-        _check(loss, decay_share, clip_grad_norm, ema_decay)
-        self.generator: nn.Module = checkpoint.build(generator)
+        require_number("model.loss.l1", loss["l1"], 0)
+        require_number("model.decay_share", decay_share, 0, 1)
+        if clip_grad_norm is not None:
+            require_number("model.clip_grad_norm", clip_grad_norm, 0, open_ends=True)
+        if ema_decay is not None:
+            require_number("model.ema_decay", ema_decay, 0, 1, open_ends=True)
+        self.generator: nn.Module = checkpoint.build(checkpoint.GENERATORS, generator)
         self.discriminator: nn.Module | None = (
-            checkpoint.build(discriminator) if discriminator else None
+            checkpoint.build(checkpoint.DISCRIMINATORS, discriminator) if discriminator else None
         )
         self.adversarial_loss = losses.adversarial(loss["adversarial"], bool(discriminator))
         self.ema_generator: AveragedModel | None = None
@@ -116,7 +121,10 @@ class Colorizer(lightning.LightningModule):
         pairs = [(self.generator, self.hparams["generator_optimizer"])]
         if self.discriminator is not None:
             pairs.append((self.discriminator, self.hparams["discriminator_optimizer"]))
-        optimizers = [checkpoint.build(config, net.parameters()) for net, config in pairs]
+        optimizers = [
+            checkpoint.build(checkpoint.OPTIMIZERS, config, network.parameters())
+            for network, config in pairs
+        ]
         schedules = [
             torch.optim.lr_scheduler.LambdaLR(o, lambda epoch: self._decay(epoch))
             for o in optimizers
@@ -196,30 +204,26 @@ class Colorizer(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         # The second loader holds training pictures: how well does it fit what it has seen?
-        self._log_judgement(batch, ("val", "fit")[dataloader_idx], {})
+        self._log_figures(batch, ("val", "fit")[dataloader_idx], {})
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        trivial = {"zero": torch.zeros_like(batch["ab"]), "constant": self._constant(batch["ab"])}
-        judged = {
-            f"{name}_{colorizer}": value
-            for colorizer, ab in trivial.items()
-            for name, value in metrics.of_coloring(batch["L"], ab, batch["ab"]).items()
-        }
-        self._log_judgement(batch, "test", judged)
+        self._log_figures(batch, "test", self._trivial(batch["ab"]))
 
-    def _log_judgement(self, batch: Batch, subset: str, more: dict[str, Tensor]) -> None:
+    def _trivial(self, true_ab: Float[Tensor, "b 2 h w"]) -> dict[str, Float[Tensor, "b 2 h w"]]:
+        constant = self.mean_ab.view(1, 2, 1, 1).expand_as(true_ab)
+        return {"_zero": torch.zeros_like(true_ab), "_constant": constant}
+
+    def _log_figures(self, batch: Batch, subset: str, others: dict[str, Tensor]) -> None:
+        """Log every figure of the network's colouring and of `others`, and ab_mae of constants."""
         L, true_ab = batch["L"], batch["ab"]
         ab = self.inference_generator(self._channels_last(L)).float()
         if not ab.isfinite().all():
             raise self._not_finite("the generator's weights are not finite")
         own_mean = true_ab.mean(dim=(2, 3), keepdim=True).expand_as(true_ab)
-        judged = metrics.of_coloring(L, ab, true_ab) | {
-            "ab_mae_zero": metrics.ab_mae(torch.zeros_like(true_ab), true_ab),
-            "ab_mae_constant": metrics.ab_mae(self._constant(true_ab), true_ab),
-            "ab_mae_own_mean": metrics.ab_mae(own_mean, true_ab),
-            "colorfulness_true": metrics.colorfulness(color.L_ab_to_rgb(L, true_ab)),
-        }
-        means = {f"{subset}/{name}": value.mean() for name, value in (judged | more).items()}
+        constants = self._trivial(true_ab) | {"_own_mean": own_mean}
+        figures = metrics.of_colorings(L, {"": ab} | others, true_ab)
+        figures |= {f"ab_mae{k}": metrics.ab_mae(v, true_ab) for k, v in constants.items()}
+        means = {f"{subset}/{name}": value.mean() for name, value in figures.items()}
         self.log_dict(means, batch_size=len(L), sync_dist=True, add_dataloader_idx=False)
 
     def _not_finite(self, fault: str) -> NonFiniteLossError:
@@ -227,9 +231,6 @@ class Colorizer(lightning.LightningModule):
             f"{fault} in epoch {self.current_epoch + 1}, in or after the batch of "
             f"{', '.join(self._pictures)}. Lower the learning rates or set model.clip_grad_norm"
         )
-
-    def _constant(self, ab: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b 2 h w"]:
-        return self.mean_ab.view(1, 2, 1, 1).expand_as(ab)
 
     def _optimizers(self) -> list[Any]:
         optimizers = self.optimizers()
@@ -243,26 +244,3 @@ class Colorizer(lightning.LightningModule):
 
 def _lr(optimizer: Any) -> float:
     return float(optimizer.param_groups[0]["lr"])
-
-
-def _check(
-    loss: dict[str, Any], decay_share: float, clip_grad_norm: float | None, ema_decay: float | None
-) -> None:
-    l1 = loss["l1"]
-    _require(_between(l1, 0), "loss.l1", l1, "a weight of at least 0")
-    _require(_between(decay_share, 0, 1), "decay_share", decay_share, "a share in [0, 1]")
-    if clip_grad_norm is not None:
-        holds = _between(clip_grad_norm, 0) and clip_grad_norm > 0
-        _require(holds, "clip_grad_norm", clip_grad_norm, "a positive norm or null")
-    if ema_decay is not None:
-        holds = _between(ema_decay, 0, 1) and 0 < ema_decay < 1
-        _require(holds, "ema_decay", ema_decay, "a decay in (0, 1), such as 0.999, or null")
-
-
-def _between(value: object, low: float, high: float = math.inf) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and low <= value <= high
-
-
-def _require(holds: bool, name: str, value: object, expected: str) -> None:
-    if not holds:
-        raise ValueError(f"model.{name}={value}: expected {expected}")

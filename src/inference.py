@@ -32,4 +32,4 @@ def colorize(
     small_L = F.interpolate(L, small, mode="bicubic", antialias=True).clamp(-1, 1)
     ab = generator(small_L).float()
     full_ab = F.interpolate(ab, (height, width), mode="bilinear")
-    return (color.L_ab_to_rgb(L, full_ab)[0] * 255).round().to(torch.uint8)
+    return color.L_ab_to_uint8(L, full_ab)[0]

@@ -1,4 +1,4 @@
-"""Losses: pure functions on ab tensors and on patch logits."""
+"""Adversarial losses: pure functions on patch logits."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+
+from src.settings import require_one_of
 
 # (patch logits, is_real) -> how far the logits are from that verdict; never negative.
 AdversarialLoss = Callable[[Tensor, bool], Tensor]
@@ -29,9 +31,8 @@ def adversarial(name: str | None, has_discriminator: bool) -> AdversarialLoss | 
 
     Raises: ValueError: if there is no such loss, or a discriminator without one.
     """
-    if name is not None and name not in ADVERSARIAL:
-        known = ", ".join(sorted(ADVERSARIAL))
-        raise ValueError(f"model.loss.adversarial={name}: expected one of {known}")
+    if name is not None:
+        require_one_of("model.loss.adversarial", name, sorted(ADVERSARIAL))
     if not has_discriminator:
         return None
     if name is None:

@@ -1,9 +1,10 @@
 """How far a colouring is from the truth, per picture: pure functions on tensors.
 
-Errors are in Lab units. `colorings` compares any number of colourings of the same pictures.
+Errors are in Lab units. `of_colorings` judges any number of colourings of the same pictures.
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
@@ -15,6 +16,7 @@ from torchmetrics.functional.image import (
 
 from src import color
 
+# What every colouring is judged by.
 COLORING = ("ab_mae", "psnr", "ssim", "delta_e2000", "colorfulness")
 
 
@@ -92,18 +94,28 @@ def delta_e2000(
     return torch.sqrt((squared + R_T * (dC / S_C) * (dH / S_H)).clamp(min=0))
 
 
-def of_coloring(
-    L: Float[Tensor, "b 1 h w"], ab: Float[Tensor, "b 2 h w"], true_ab: Float[Tensor, "b 2 h w"]
+def of_colorings(
+    L: Float[Tensor, "b 1 h w"],
+    colorings: Mapping[str, Float[Tensor, "b 2 h w"]],
+    true_ab: Float[Tensor, "b 2 h w"],
 ) -> dict[str, Float[Tensor, " b"]]:
-    """Judge one colouring of a batch, everything in a network's scale: ab_mae, psnr, ssim,
-    delta_e2000 (mean over pixels, of the colours that sRGB can show) and colorfulness.
+    """Judge colourings of one batch, everything in a network's scale.
+
+    Args: colorings: the ab of each, by the suffix that its figures get.
+    Returns: for each colouring the figures of COLORING (delta_e2000 is the mean over pixels, of
+        the colours that sRGB can show), and colorfulness_true.
     """
-    rgb, true_rgb = color.L_ab_to_rgb(L, ab), color.L_ab_to_rgb(L, true_ab)
-    difference = delta_e2000(color.rgb_to_lab(rgb), color.rgb_to_lab(true_rgb))
-    return {
-        "ab_mae": ab_mae(ab, true_ab),
-        "psnr": psnr(rgb, true_rgb),
-        "ssim": ssim(rgb, true_rgb),
-        "delta_e2000": difference.mean(dim=(1, 2)),
-        "colorfulness": colorfulness(rgb),
-    }
+    true_rgb = color.L_ab_to_rgb(L, true_ab)
+    true_lab = color.rgb_to_lab(true_rgb)
+    figures = {"colorfulness_true": colorfulness(true_rgb)}
+    for suffix, ab in colorings.items():
+        rgb = color.L_ab_to_rgb(L, ab)
+        difference = delta_e2000(color.rgb_to_lab(rgb), true_lab)
+        figures |= {
+            f"ab_mae{suffix}": ab_mae(ab, true_ab),
+            f"psnr{suffix}": psnr(rgb, true_rgb),
+            f"ssim{suffix}": ssim(rgb, true_rgb),
+            f"delta_e2000{suffix}": difference.mean(dim=(1, 2)),
+            f"colorfulness{suffix}": colorfulness(rgb),
+        }
+    return figures

@@ -1,11 +1,11 @@
 """Figures from numbers and pictures. Nothing here knows how they came about."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy import ndarray
 
@@ -41,12 +41,12 @@ def picture_grid(
     return _rendered(figure)
 
 
-def loss_curves(
-    generator: Curve, discriminator: Curve, l1: Curve, path: Path, *, x_label: str = "batch"
-) -> None:
-    """Draw generator and discriminator loss, the same on scaled axes, and the L1 curve.
+def loss_curves(generator: Curve, discriminator: Curve, l1: Curve) -> UInt8[ndarray, "H W 3"]:
+    """Draw generator and discriminator loss, the same on scaled axes, and the L1 curve, by batch.
 
     Without discriminator points only the L1 curve is drawn.
+
+    Returns: the figure as 8-bit sRGB.
     """
     panels = 3 if discriminator else 1
     figure = Figure(figsize=(5.2 * panels, 3.8), dpi=100)
@@ -65,12 +65,10 @@ def loss_curves(
     _draw(axes[-1], l1, GENERATOR_COLOR, "L1")
     axes[-1].set(title="L1 between predicted and true ab", ylabel="mean |fake_ab - real_ab|")
     for axis in axes:
-        axis.set_xlabel(x_label)
+        axis.set_xlabel("batch")
         axis.grid(alpha=0.3)
     figure.tight_layout()
-    partial = path.with_name(f".{path.name}.part")
-    figure.savefig(partial, format="png")
-    partial.replace(path)
+    return _rendered(figure)
 
 
 def _draw(axis: Axes, curve: Curve, color: str, label: str) -> None:
@@ -87,8 +85,6 @@ def _draw(axis: Axes, curve: Curve, color: str, label: str) -> None:
 
 
 def _rendered(figure: Figure) -> UInt8[ndarray, "H W 3"]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

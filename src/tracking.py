@@ -45,14 +45,14 @@ def wandb_logger(*, project: str, name: str, folder: str, mode: Mode | None) -> 
     return WandbLogger(experiment=run)
 
 
-def finish() -> str | None:
+def finish(*, failed: bool) -> str | None:
     """End the run in progress. Returns: how to upload it, when it was offline."""
     run = wandb.run
     if run is None:
         return None
     folder = Path(run.dir).parent
     was_offline = run.settings.mode == "offline"
-    run.finish()
+    run.finish(exit_code=int(failed))
     return f"wandb sync {from_here(folder)}" if was_offline else None
 
 

@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from src import metrics, report, tracking
 from src.colorizer import Colorizer
 from src.data import ColorizationData
+from src.settings import require_one_of
 
 CONF = str(Path(__file__).resolve().parents[1] / "conf")
 # What a person can mend: it ends with one line instead of a traceback.
@@ -94,7 +95,7 @@ def train(config: DictConfig) -> dict[str, float]:
         figures = _test(trainer, model, data)
         ended = True
     finally:
-        upload = tracking.finish()
+        upload = tracking.finish(failed=not ended)
         if not ended and trainer.is_global_zero:
             print(f"The run stopped early. What it made is in {tracking.from_here(folder)}")
     if trainer.is_global_zero:
@@ -112,13 +113,9 @@ def _check(config: DictConfig, folder: Path) -> None:
     if (folder / "metrics.csv").exists():
         raise ValueError(f"{folder} holds another run: choose another hydra.run.dir")
     # Lightning would clip scaled gradients in 16-mixed, and Lab needs float32 around it.
-    if config.trainer.precision not in PRECISIONS:
-        raise ValueError(
-            f"trainer.precision={config.trainer.precision}: expected {' or '.join(PRECISIONS)}"
-        )
+    require_one_of("trainer.precision", config.trainer.precision, PRECISIONS)
     known = [f"{subset}/{name}" for subset in ("val", "fit") for name in metrics.COLORING]
-    if config.monitor not in known:
-        raise ValueError(f"monitor={config.monitor}: expected one of {', '.join(known)}")
+    require_one_of("monitor", config.monitor, known)
 
 
 def _test(trainer: lightning.Trainer, model: Colorizer, data: ColorizationData) -> dict[str, float]:

@@ -10,7 +10,7 @@ from hydra.errors import ConfigCompositionException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from src.checkpoint import build
+from src.checkpoint import GENERATORS, build
 from src.colorizer import Colorizer
 from src.data import ColorizationData, FolderData, ImagenetteData
 from tests.conftest import ROOT
@@ -75,7 +75,8 @@ def test_every_experiment_has_a_header_and_full_networks(
         assert said in header
     config = configure(f"experiment={experiment}", f"data.root={tmp_path}", tiny=())
     assert config.data.image_size == config.model.image_size == 256
-    generator = build(cast(Any, OmegaConf.to_container(config.model, resolve=True))["generator"])
+    model = cast(Any, OmegaConf.to_container(config.model, resolve=True))
+    generator = build(GENERATORS, model["generator"])
     millions = sum(parameter.numel() for parameter in generator.parameters()) / 1e6
     assert millions == pytest.approx(0.9 if experiment == "report_cnn" else 31.0, abs=0.2)
 

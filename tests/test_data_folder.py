@@ -5,13 +5,14 @@ import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from src.data import FolderData
-from src.data.folder import scan
+from src.data.scan import scan
 from src.images import UnreadableImageError
 
 
@@ -253,12 +254,24 @@ def test_a_second_scan_reads_only_what_changed(
     noise(root / "new.png", 1)
     noise(root / "coffee0.jpg", 2)
     read: list[str] = []
-    monkeypatch.setattr("src.data.folder.read_rgb", lambda path: read.append(path.name))
+    monkeypatch.setattr("src.data.scan.read_rgb", lambda path: read.append(path.name))
     second = scan(root, tmp_path / "index", 0)
     assert sorted(read) == ["coffee0.jpg", "new.png"]
     unchanged = first.contents.keys() - {"coffee0.jpg"}
     assert all(second.contents[name] == first.contents[name] for name in unchanged)
     assert second.contents["coffee0.jpg"] != first.contents["coffee0.jpg"]
+
+
+def test_a_run_walks_the_folder_once(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk = Mock(wraps=os.walk)
+    monkeypatch.setattr(os, "walk", walk)
+    data = folder_data(photos, tmp_path)
+    for stage in ("fit", "test"):  # as Lightning does
+        data.prepare_data()
+        data.setup(stage)
+    walk.assert_called_once_with(photos)
 
 
 def test_a_broken_index_is_made_anew(photos: Path, tmp_path: Path) -> None:

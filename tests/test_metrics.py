@@ -104,11 +104,14 @@ def test_colorfulness_follows_hasler_and_suesstrunk() -> None:
 def test_the_truth_is_judged_perfect_and_grey_is_not() -> None:
     rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     L, ab = color.rgb_to_L_ab(rgb)
-    perfect = metrics.of_coloring(L, ab, ab)
-    assert tuple(perfect) == metrics.COLORING
+    grey_ab = torch.zeros_like(ab)
+    perfect = metrics.of_colorings(L, {"": ab}, ab)
+    assert perfect.keys() == {*metrics.COLORING, "colorfulness_true"}
+    assert torch.equal(perfect["colorfulness"], perfect["colorfulness_true"])
     assert perfect["ab_mae"].max() == 0
     assert perfect["delta_e2000"].max() < 1e-3
     assert perfect["ssim"].min() > 0.9999
-    grey = metrics.of_coloring(L, torch.zeros_like(ab), ab)
-    assert grey["delta_e2000"].min() > 5
-    assert grey["colorfulness"].max() < 1
+    both = metrics.of_colorings(L, {"": ab, "_zero": grey_ab}, ab)
+    assert both["delta_e2000_zero"].min() > 5
+    assert both["colorfulness_zero"].max() < 1
+    assert all(torch.equal(both[name], value) for name, value in perfect.items())

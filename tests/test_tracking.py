@@ -33,11 +33,11 @@ def test_without_a_key_the_run_is_offline_and_says_how_to_upload_it(tmp_path: Pa
     start(tmp_path / "unet_gan" / "today")
     assert wandb.run is not None
     assert wandb.run.settings.mode == "offline"
-    upload = tracking.finish()
+    upload = tracking.finish(failed=False)
     assert upload is not None
     assert upload.startswith("wandb sync unet_gan/today/wandb/offline-run-")
     assert Path(upload.removeprefix("wandb sync ")).is_dir()
-    assert tracking.finish() is None
+    assert tracking.finish(failed=False) is None
 
 
 def test_runs_are_named_by_overrides_and_grouped_by_sweep(tmp_path: Path) -> None:
@@ -49,7 +49,24 @@ def test_runs_are_named_by_overrides_and_grouped_by_sweep(tmp_path: Path) -> Non
 def test_the_environment_may_switch_it_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     start(tmp_path)
-    assert tracking.finish() is None
+    assert tracking.finish(failed=False) is None
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_the_dashboard_learns_how_a_run_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failed: bool
+) -> None:
+    start(tmp_path)
+    codes: list[int | None] = []
+    end = wandb.Run.finish
+
+    def watched(run: wandb.Run, exit_code: int | None = None) -> None:
+        codes.append(exit_code)
+        end(run, exit_code)
+
+    monkeypatch.setattr(wandb.Run, "finish", watched)
+    tracking.finish(failed=failed)
+    assert codes[0] == int(failed)
 
 
 def test_other_ranks_log_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +81,7 @@ tracking.INIT_TIMEOUT_S = 3
 assert tracking.wandb_logger(project="tests", name="", folder="run", mode={mode!r}) is not None
 assert wandb.run.settings.mode == "offline", wandb.run.settings.mode
 wandb.run.log({{"train/g_loss": 1.0}})
-print(tracking.finish())
+print(tracking.finish(failed=False))
 """
 
 

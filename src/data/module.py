@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from src import color
 from src.data.pictures import EpochShuffle, EvalFit, EvalPictures, Picture, Sample, TrainPictures
+from src.settings import require_number, require_one_of, require_whole
 
 Subset = Literal["train", "val", "test"]
 Subsets = Mapping[Subset, Sequence[Picture]]
@@ -51,16 +52,14 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        require_whole("image_size", image_size, MIN_IMAGE_SIZE)
-        require_whole("batch_size", batch_size, 1)
-        require_whole("repeat", repeat, 1)
-        require_whole("fit_images", fit_images, 1)
-        require_whole("num_workers", 0 if num_workers is None else num_workers, 0)
-        require_whole("seed", seed, 0)
-        require(eval_fit in get_args(EvalFit), "eval_fit", eval_fit, "crop or stretch")
-        require(
-            isinstance(zoom, int | float) and 1 <= zoom <= 8, "zoom", zoom, "a factor in [1, 8]"
-        )
+        require_whole("data.image_size", image_size, MIN_IMAGE_SIZE)
+        require_whole("data.batch_size", batch_size, 1)
+        require_one_of("data.eval_fit", eval_fit, get_args(EvalFit))
+        require_number("data.zoom", zoom, 1, 8)
+        require_whole("data.repeat", repeat, 1)
+        require_whole("data.fit_images", fit_images, 1)
+        require_whole("data.num_workers", 0 if num_workers is None else num_workers, 0)
+        require_whole("data.seed", seed, 0)
         self.image_size = image_size
         self.batch_size = batch_size
         self.eval_fit = cast(EvalFit, eval_fit)
@@ -136,15 +135,3 @@ class ColorizationData(lightning.LightningDataModule, ABC):
             pin_memory=torch.cuda.is_available(),
             **options,
         )
-
-
-def require(holds: bool, name: str, value: object, expected: str) -> None:
-    """Refuse a setting of the data that makes no sense. Raises: ValueError."""
-    if not holds:
-        raise ValueError(f"data.{name}={value}: expected {expected}")
-
-
-def require_whole(name: str, value: object, least: int) -> None:
-    """Refuse anything but a whole number of at least `least`. Raises: ValueError."""
-    holds = isinstance(value, int) and not isinstance(value, bool) and value >= least
-    require(holds, name, value, f"a whole number of at least {least}")

@@ -6,9 +6,10 @@ from typing import Any
 
 import skimage.data
 
-from src.data.module import ColorizationData, Subset, Subsets, require_whole
+from src.data.module import ColorizationData, Subset, Subsets
 from src.data.pictures import Picture
 from src.images import read_rgb
+from src.settings import require_whole
 
 # By scene: the two motorcycle pictures show the same one from two sides.
 SCENES: dict[Subset, tuple[str, ...]] = {
@@ -34,7 +35,7 @@ class SampleData(ColorizationData):
 
     def __init__(self, *, tile: int, **loading: Any) -> None:
         super().__init__(**loading)
-        require_whole("tile", tile, 1)
+        require_whole("data.tile", tile, 1)
         self.tile = tile
 
     def find_pictures(self) -> Subsets:
