@@ -27,7 +27,7 @@ def build(package: str, config: object, *args: Any) -> Any:
     target = config.get("_target_") if isinstance(config, Mapping) else None
     if not isinstance(config, Mapping) or not isinstance(target, str):
         raise ValueError(f"{config!r} is not allowed: expected a _target_ in {package}")
-    cls = _class_in(package, target)
+    cls = class_in(package, target)
     options = {str(key): value for key, value in config.items() if key != "_target_"}
     try:
         return cls(*args, **options)
@@ -37,7 +37,8 @@ def build(package: str, config: object, *args: Any) -> Any:
         raise ValueError(said) from error
 
 
-def _class_in(package: str, target: str) -> type:
+def class_in(package: str, target: str) -> type:
+    """Import a class by its full name. Raises: ValueError: if it is not at home in `package`."""
     refusal = f"_target_ {target!r} is not allowed: expected a class of {package}"
     module, _, name = target.rpartition(".")
     if not _is_in(package, module):

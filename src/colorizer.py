@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from src import checkpoint, losses, metrics
+from src import checkpoint, losses, metrics, ranks
 from src.settings import require_number
 
 Batch = Mapping[str, Any]  # L (b, 1, h, w) and ab (b, 2, h, w) in [-1, 1], name: b strings
@@ -141,16 +141,23 @@ class Colorizer(lightning.LightningModule):
         L, real_ab = self._channels_last(batch["L"]), batch["ab"]
         self._pictures = list(batch["name"])
         fake_ab = self.generator(L)
+        figures: dict[str, Tensor] = {}
         if self.discriminator is not None:
-            self._discriminator_step(L, real_ab, fake_ab.detach())
-        self._generator_step(L, real_ab, fake_ab)
+            figures |= self._discriminator_step(L, real_ab, fake_ab.detach())
+        figures |= self._generator_step(L, real_ab, fake_ab)
+        # All at once: each of several collectives would wait for the slowest rank.
+        means = ranks.mean(torch.stack([figure.detach() for figure in figures.values()]))
+        for name, mean in zip(figures, means, strict=True):
+            self.log(name, mean, prog_bar=name in ("train/g_loss", "train/d_loss"))
+        for letter, optimizer in zip("gd", self._optimizers(), strict=False):
+            self.log(f"train/lr_{letter}", float(optimizer.param_groups[0]["lr"]))
 
     def _discriminator_step(
         self,
         L: Float[Tensor, "b 1 h w"],
         real_ab: Float[Tensor, "b 2 h w"],
         fake_ab: Float[Tensor, "b 2 h w"],
-    ) -> None:
+    ) -> dict[str, Tensor]:
         assert self.discriminator is not None
         assert self.adversarial_loss is not None
         optimizer = self._optimizers()[1]
@@ -159,17 +166,16 @@ class Colorizer(lightning.LightningModule):
             fake = self.adversarial_loss(self.discriminator(L, fake_ab), False)
             loss = (real + fake) / 2  # halved, as in pix2pix, to slow D down beside G
             self._descend(optimizer, loss, "train/d_loss")
-        self.log_dict({"train/d_loss_real": real, "train/d_loss_fake": fake})
-        self.log("train/lr_d", _lr(optimizer))
-        self.log("train/d_loss", loss, prog_bar=True)
+        return {"train/d_loss_real": real, "train/d_loss_fake": fake, "train/d_loss": loss}
 
     def _generator_step(
         self,
         L: Float[Tensor, "b 1 h w"],
         real_ab: Float[Tensor, "b 2 h w"],
         fake_ab: Float[Tensor, "b 2 h w"],
-    ) -> None:
+    ) -> dict[str, Tensor]:
         optimizer = self._optimizers()[0]
+        figures = {}
         with self.toggled_optimizer(optimizer):
             l1 = nn.functional.l1_loss(fake_ab, real_ab)
             loss = self.hparams["loss"]["l1"] * l1
@@ -177,12 +183,11 @@ class Colorizer(lightning.LightningModule):
                 assert self.adversarial_loss is not None
                 adversarial = self.adversarial_loss(self.discriminator(L, fake_ab), True)
                 loss = loss + adversarial
-                self.log("train/g_loss_adversarial", adversarial)
+                figures["train/g_loss_adversarial"] = adversarial
             self._descend(optimizer, loss, "train/g_loss")
         if self.ema_generator is not None:
             self.ema_generator.update_parameters(self.generator)
-        self.log_dict({"train/g_loss_l1": l1, "train/lr_g": _lr(optimizer)})
-        self.log("train/g_loss", loss, prog_bar=True)
+        return figures | {"train/g_loss_l1": l1, "train/g_loss": loss}
 
     def _descend(self, optimizer: Any, loss: Tensor, name: str) -> None:
         if not loss.isfinite():
@@ -201,6 +206,9 @@ class Colorizer(lightning.LightningModule):
         schedules = self.lr_schedulers()
         for schedule in schedules if isinstance(schedules, list) else [schedules]:
             cast(Any, schedule).step()
+
+    def on_validation_start(self) -> None:
+        ranks.share_buffers(self)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         # The second loader holds training pictures: how well does it fit what it has seen?
@@ -240,7 +248,3 @@ class Colorizer(lightning.LightningModule):
         if not self.hparams["channels_last"]:
             return L
         return L.contiguous(memory_format=torch.channels_last)
-
-
-def _lr(optimizer: Any) -> float:
-    return float(optimizer.param_groups[0]["lr"])

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from src import files
+
 # Pillow opens more formats than these; some of them start other programs (EPS) or are exotic
 # enough to be an attack surface only.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
@@ -81,11 +83,6 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def write_image(image: Image.Image, path: Path) -> None:
-    """Write a picture beside its place and rename it there, so that no half picture ever shows."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    try:
+    """Write a picture in the format of its suffix, whole or not at all."""
+    with files.whole(path) as partial:
         image.save(partial, format=Image.registered_extensions()[path.suffix.lower()])
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

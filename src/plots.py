@@ -71,6 +71,26 @@ def loss_curves(generator: Curve, discriminator: Curve, l1: Curve) -> UInt8[ndar
     return _rendered(figure)
 
 
+def ranking(groups: Mapping[str, Sequence[float]], label: str) -> UInt8[ndarray, "H W 3"]:
+    """Draw the figures of each group as points around their mean, the first group at the top.
+
+    Args: groups: a group's name and its figures, at least one; label: what the figures are.
+    Returns: the figure as 8-bit sRGB.
+    """
+    names = 0.08 * max(map(len, groups))  # inches
+    figure = Figure(figsize=(6 + names, 1.2 + 0.35 * len(groups)), dpi=100)
+    axis = figure.subplots()
+    for y, values in enumerate(groups.values()):
+        axis.plot(values, [y] * len(values), "o", color=GENERATOR_COLOR, alpha=0.5)
+        if len(values) > 1:
+            axis.plot(np.mean(values), y, "|", color="black", markersize=16)
+    axis.set_yticks(range(len(groups)), labels=list(groups))
+    axis.set(xlabel=label, ylim=(len(groups) - 0.5, -0.5))
+    axis.grid(alpha=0.3)
+    figure.tight_layout()
+    return _rendered(figure)
+
+
 def _draw(axis: Axes, curve: Curve, color: str, label: str) -> None:
     points = np.array(curve, dtype=float).reshape(-1, 2)
     x, y = points.T

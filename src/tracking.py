@@ -1,12 +1,19 @@
-"""Weights & Biases, without ever prompting, blocking or failing a run."""
+"""Where figures go: metrics.csv, and Weights & Biases, which never prompts, blocks or fails."""
 
+import csv
+import io
 import os
+import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import wandb
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
+
+from src import files, ranks, run_folder
 
 Mode = Literal["online", "offline", "disabled"]
 
@@ -18,8 +25,71 @@ BATCH_AXIS = "trainer/global_step"
 X_AXES = {"train/*": BATCH_AXIS, "val/*": "epoch", "fit/*": "epoch", "test/*": "epoch"}
 
 
+class MetricsCsv(Logger):
+    """Keeps every figure in metrics.csv, a row on the disk as soon as it is logged.
+
+    Unlike Lightning's CSVLogger it goes on in the file of an interrupted run.
+
+    Args: folder: the run's folder.
+    """
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self.path = Path(folder) / "metrics.csv"
+        self._columns: list[str] = []
+
+    @property
+    def name(self) -> str:
+        return "metrics.csv"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    def log_hyperparams(self, params: Any, *_: Any, **__: Any) -> None:
+        """Do nothing: .hydra/config.yaml has them."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        row = {"step": step, **metrics}
+        if not row.keys() <= set(self._columns):
+            earlier = read_metrics(self.path)
+            known = earlier[0].keys() if earlier else ()
+            self._columns = list(dict.fromkeys([*known, *sorted(row)]))
+            files.write_text(self.path, _csv(self._columns, earlier))
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, self._columns).writerow(row)
+
+
+def read_metrics(path: Path) -> list[dict[str, str]]:
+    """Read metrics.csv, whose rows have a text for every column; none where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(file)]
+
+
+def keep_epochs(path: Path, count: int) -> None:
+    """Cut what was logged after the first `count` epochs off metrics.csv, half a row included."""
+    rows = read_metrics(path)
+    kept = [row for row in rows if row["epoch"].isdigit() and int(row["epoch"]) < count]
+    if len(kept) < len(rows):
+        files.write_text(path, _csv(list(rows[0]), kept))
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
 def wandb_logger(*, project: str, name: str, folder: str, mode: Mode | None) -> WandbLogger | None:
     """Start a W&B run: online where a key is configured and the server answers, else offline.
+
+    A run that is resumed goes on online as the same W&B run. An offline one cannot: a second run
+    in the same group takes over.
 
     Args:
         project: as W&B shows it.
@@ -29,7 +99,7 @@ def wandb_logger(*, project: str, name: str, folder: str, mode: Mode | None) -> 
         mode: None takes WANDB_MODE, and without it chooses between online and offline.
     Returns: the logger, or None where this process is not the one that logs.
     """
-    if cast(Any, rank_zero_only).rank != 0:
+    if not ranks.is_zero():
         return None
     options: dict[str, Any] = {
         "project": project,
@@ -38,7 +108,6 @@ def wandb_logger(*, project: str, name: str, folder: str, mode: Mode | None) -> 
         "dir": folder,
         "reinit": "finish_previous",  # the jobs of a sweep share a process
     }
-    Path(folder).mkdir(parents=True, exist_ok=True)
     run = _start(mode or _mode_of_environment() or _reachable_mode(), options)
     for family, axis in X_AXES.items():
         run.define_metric(family, step_metric=axis)
@@ -53,12 +122,7 @@ def finish(*, failed: bool) -> str | None:
     folder = Path(run.dir).parent
     was_offline = run.settings.mode == "offline"
     run.finish(exit_code=int(failed))
-    return f"wandb sync {from_here(folder)}" if was_offline else None
-
-
-def from_here(path: Path) -> Path:
-    """Shorten a path below the working directory, for people to copy."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return f"wandb sync {run_folder.from_here(folder)}" if was_offline else None
 
 
 def _mode_of_environment() -> Mode | None:
@@ -83,8 +147,18 @@ def _start(mode: Mode, options: dict[str, Any]) -> Any:
         finish_timeout=FINISH_TIMEOUT_S,
         finish_timeout_raises=False,
     )
+    # Known before the first step, so that a run that is killed can be found again.
+    id_file = Path(options["dir"]) / "wandb" / "run_id.txt"
+    resumed_id = id_file.read_text() if id_file.is_file() else None
+    run_id = resumed_id or uuid.uuid4().hex[:8]
     try:
-        return wandb.init(mode=mode, settings=settings, **options)
+        if mode == "online":
+            files.write_text(id_file, run_id)
+            return wandb.init(mode=mode, settings=settings, id=run_id, resume="allow", **options)
     except wandb.Error as error:
+        if resumed_id is None:
+            id_file.unlink()
         print(f"W&B: offline, since it could not be reached: {error}")
-        return wandb.init(mode="offline", settings=settings, **options)
+        mode = "offline"
+    id_file.parent.mkdir(parents=True, exist_ok=True)
+    return wandb.init(mode=mode, settings=settings, **options)

@@ -10,10 +10,13 @@ from tests.conftest import ROOT
 
 # A module imports only from rows above its own, and never a sibling outside its own folder.
 ROWS = (
+    {"files", "errors", "plugins", "batch_norm"},
+    {"ranks"},
     {"color", "images", "provenance", "plots", "settings"},
     {"generators", "discriminators", "losses", "metrics", "classical", "curation", "checkpoint"},
-    {"data", "colorizer", "inference", "report", "tracking"},
-    {"callbacks"},
+    {"data", "colorizer", "inference", "report", "run_folder", "saving"},
+    {"tracking", "ranking"},
+    {"callbacks", "sweep"},
     {"train", "prepare", "audit", "evaluate", "colorize", "export", "demo"},
 )
 ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
@@ -50,6 +53,8 @@ def test_only_color_knows_kornias_colors_and_the_scales(path: Path) -> None:
     if room_of(path) == "color":
         return
     assert not any(name.startswith("kornia") for name in imported(path))
+    if room_of(path) == "errors":
+        return  # 128 there is where a shell's statuses of signals begin
     constants = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant))
     assert not any(n.value in (110, 128) for n in constants if isinstance(n.value, int | float))
 

@@ -67,13 +67,14 @@ def test_each_step_changes_its_own_network_only(
     model: Colorizer = instantiate(configure("model=unet_gan", f"model/loss={loss}").model)
     seen = []
 
-    def watched(step: Callable[..., None], own: str, other: str) -> Callable[..., None]:
-        def run(*args: Any) -> None:
+    def watched(step: Callable[..., Any], own: str, other: str) -> Callable[..., Any]:
+        def run(*args: Any) -> Any:
             before = {name: weights(getattr(model, name)) for name in (own, other)}
-            step(*args)
+            figures = step(*args)
             changed = {n: not same(b, weights(getattr(model, n))) for n, b in before.items()}
             assert changed == {own: True, other: False}
             seen.append(own)
+            return figures
 
         return run
 

@@ -10,11 +10,12 @@ import torch
 from jaxtyping import Float
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
+from torch.utils import data
 from torch.utils.data import DataLoader, Dataset
 
-from src import color
+from src import color, ranks
 from src.data.pictures import EpochShuffle, EvalFit, EvalPictures, Picture, Sample, TrainPictures
-from src.settings import require_number, require_one_of, require_whole
+from src.settings import require, require_number, require_one_of, require_whole
 
 Subset = Literal["train", "val", "test"]
 Subsets = Mapping[Subset, Sequence[Picture]]
@@ -26,12 +27,12 @@ class ColorizationData(lightning.LightningDataModule, ABC):
 
     Args:
         image_size: side in pixels of the squares that networks see.
-        batch_size: pictures a step.
+        batch_size: pictures a step, of all ranks together.
         eval_fit: how validation and test pictures become squares: `crop` or `stretch`.
         zoom: training crops are taken from pictures with a short side of zoom x image_size.
         repeat: how often an epoch goes through the training pictures; for a handful of them.
         fit_images: training pictures on which every validation also measures the fit.
-        num_workers: loading processes; None takes one a core, up to 8.
+        num_workers: loading processes of each rank; None takes one a core, up to 8.
         seed: of shuffling and augmentation.
 
     Raises: ValueError: if an argument is out of its range.
@@ -66,7 +67,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         self.zoom = zoom
         self.repeat = repeat
         self.fit_images = fit_images
-        self.num_workers = min(os.cpu_count() or 1, 8) if num_workers is None else num_workers
+        self.num_workers = _cores() if num_workers is None else num_workers
         self.seed = seed
         self.subsets: Subsets = {}
 
@@ -85,12 +86,20 @@ class ColorizationData(lightning.LightningDataModule, ABC):
             self.subsets = self.find_pictures()
             counts = ", ".join(f"{len(own)} {subset}" for subset, own in self.subsets.items())
             rank_zero_only(print)(f"pictures: {counts} ({self.protocol})")
+        self._check_ranks(ranks.this_and_all()[1])
+
+    def _check_ranks(self, count: int) -> None:
+        whole = self.batch_size % count == 0
+        require(whole, "data.batch_size", self.batch_size, f"a multiple of the {count} devices")
+        smallest = min(self.fit_images, *(len(own) for own in self.subsets.values()))
+        if smallest < count:
+            raise ValueError(f"{smallest} pictures for {count} devices: expected one each at least")
 
     def train_dataloader(self) -> DataLoader[Any]:
         pictures = [*self.subsets["train"]] * self.repeat
         return self._loader(
             TrainPictures(pictures, self.image_size, self.zoom),
-            sampler=EpochShuffle(len(pictures), self.seed),
+            sampler=EpochShuffle(len(pictures), self.seed, *ranks.this_and_all()),
             # A last batch of another size would make compiled networks compile again.
             drop_last=len(pictures) > self.batch_size,
         )
@@ -98,12 +107,12 @@ class ColorizationData(lightning.LightningDataModule, ABC):
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """Two loaders: the validation pictures, and some training pictures in the same geometry."""
         return [
-            self._loader(self.eval_pictures("val")),
-            self._loader(self.eval_pictures("train", limit=self.fit_images)),
+            self._loader(_of_this_rank(self.eval_pictures("val"))),
+            self._loader(_of_this_rank(self.eval_pictures("train", limit=self.fit_images))),
         ]
 
     def test_dataloader(self) -> DataLoader[Any]:
-        return self._loader(self.eval_pictures("test"))
+        return self._loader(_of_this_rank(self.eval_pictures("test")))
 
     def eval_pictures(self, subset: Subset, limit: int | None = None) -> EvalPictures:
         """A subset's pictures as validation sees them, or `limit` spread evenly over it."""
@@ -114,12 +123,13 @@ class ColorizationData(lightning.LightningDataModule, ABC):
 
     def mean_ab(self, device: torch.device) -> Float[Tensor, "2"]:
         """Mean ab of the training pictures, each counted once, in a network's scale [-1, 1]."""
-        total, count = torch.zeros(2, dtype=torch.float64), 0
-        for batch in self._loader(self.eval_pictures("train")):
+        sums = torch.zeros(3, dtype=torch.float64, device=device)  # of a, of b, of pictures
+        for batch in self._loader(_of_this_rank(self.eval_pictures("train"))):
             _, ab = color.uint8_to_L_ab(batch["rgb"].to(device))
-            total += ab.mean(dim=(2, 3)).sum(dim=0).double().cpu()
-            count += len(ab)
-        return (total / count).float()
+            sums[:2] += ab.mean(dim=(2, 3)).sum(dim=0)
+            sums[2] += len(ab)
+        sums = ranks.summed(sums)
+        return (sums[:2] / sums[2]).float().cpu()
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         L, ab = color.uint8_to_L_ab(batch["rgb"])
@@ -129,9 +139,21 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         workers = min(self.num_workers, len(cast(Any, dataset)))
         return DataLoader(
             dataset,
-            batch_size=self.batch_size,
+            batch_size=self.batch_size // ranks.this_and_all()[1],
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
             **options,
         )
+
+
+def _of_this_rank(pictures: EvalPictures) -> Dataset[Sample]:
+    """Every n-th picture, none twice, so that means over all ranks are those of one process."""
+    rank, count = ranks.this_and_all()
+    return data.Subset(pictures, range(rank, len(pictures), count))
+
+
+def _cores() -> int:
+    """The cores that this process may keep busy with loading."""
+    on_this_machine = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return min(max(1, (os.cpu_count() or 1) // on_this_machine), 8)

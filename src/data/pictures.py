@@ -110,19 +110,22 @@ class EpochShuffle(Sampler[tuple[int, int]]):
     """Shuffled indices, each with a seed for its augmentation: a function of seed and epoch alone.
 
     What an epoch shows thus depends neither on workers nor on what ran before. Lightning calls
-    `set_epoch`.
+    `set_epoch`. Of several ranks each takes every n-th index, so that their batches together are
+    those of one process; what does not divide is left out.
     """
 
-    def __init__(self, length: int, seed: int) -> None:
+    def __init__(self, length: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
         self.length = length
         self.seed = seed
+        self.rank = rank
+        self.ranks = ranks
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.length
+        return self.length // self.ranks
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         # SeedSequence mixes its entropy; adding seed and epoch would make (0, 1) equal (1, 0).
@@ -130,7 +133,8 @@ class EpochShuffle(Sampler[tuple[int, int]]):
         generator = torch.Generator().manual_seed(mixed)
         order = torch.randperm(self.length, generator=generator).tolist()
         seeds = torch.randint(2**63 - 1, (self.length,), generator=generator).tolist()
-        return iter(zip(order, seeds, strict=True))
+        mine = slice(self.rank, len(self) * self.ranks, self.ranks)
+        return iter(zip(order[mine], seeds[mine], strict=True))
 
 
 def square(image: Image.Image, zoom: float, x: float, y: float) -> Box:

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from src import files
 from src.images import EXTENSIONS, UnreadableImageError, read_rgb
 
 
@@ -53,9 +54,9 @@ def scan(root: Path, index_dir: Path, num_workers: int) -> Scan:
 
 
 def _picture_files(root: Path) -> Iterable[str]:
-    for folder, folders, files in os.walk(root):
+    for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
+        for name in names:
             # Hidden files are other programs' business, such as macOS's "._photo.jpg".
             if Path(name).suffix.lower() in EXTENSIONS and not name.startswith("."):
                 yield Path(folder, name).relative_to(root).as_posix()
@@ -106,7 +107,7 @@ def _read_index(path: Path) -> Index:
 
 @rank_zero_only
 def _write_index(path: Path, index: Index) -> None:
-    _write_whole(path, json.dumps(index))
+    files.write_text(path, json.dumps(index))
 
 
 @rank_zero_only
@@ -114,12 +115,4 @@ def write_skipped(skipped: Mapping[str, str], path: Path) -> None:
     """Write the names of unreadable files and the reasons as CSV."""
     rows = io.StringIO(newline="")
     csv.writer(rows).writerows([("file", "reason"), *skipped.items()])
-    _write_whole(path, rows.getvalue())
-
-
-def _write_whole(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    # Names of files need not be Unicode.
-    partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-    partial.replace(path)
+    files.write_text(path, rows.getvalue())

@@ -1,0 +1,68 @@
+"""How a command ends when something is wrong: one line for people, and a status."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from hydra.errors import InstantiationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from omegaconf.errors import OmegaConfBaseException
+
+# What a person can mend: it ends with one line instead of a traceback.
+EXPECTED = (
+    ArithmeticError,
+    InstantiationException,
+    MisconfigurationException,
+    OmegaConfBaseException,
+    OSError,
+    torch.OutOfMemoryError,
+    TypeError,
+    ValueError,
+)
+
+
+@contextmanager
+def ending_for_people() -> Iterator[None]:
+    """End the process with one line and a status where the block fails, is stopped or killed."""
+    try:
+        with ending_at_sigterm():
+            yield
+    except EXPECTED as error:
+        if os.environ.get("HYDRA_FULL_ERROR"):
+            raise
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(status_of(signal.SIGINT))
+
+
+@contextmanager
+def ending_at_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, unless a launcher has its own use for it."""
+    before = signal.getsignal(signal.SIGTERM)
+    if before is not signal.SIG_DFL or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(status_of(number)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def status_of(number: int) -> int:
+    """Return the exit status that says which signal ended a process, as shells do."""
+    return 0x80 + number
+
+
+def in_one_line(error: BaseException) -> str:
+    """Say what is wrong, without where in the code it was found."""
+    cause = error.__cause__ if isinstance(error, InstantiationException) else None
+    said = str(cause or error) or type(error).__name__
+    if "Original Traceback" in said:  # of a loading process: its last line says what happened
+        said = said.strip().splitlines()[-1]
+    return " ".join(said.split())

@@ -1,0 +1,121 @@
+"""Sweeps: jobs that fail alone, a folder to go on in, and a ranking at the end."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import filelock
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from PIL import Image
+
+from src import errors, files, plugins, ranking, run_folder
+from src.images import write_image
+
+DESCRIPTION = "sweep.json"
+
+
+def is_job() -> bool:
+    """Tell whether this process runs a job of a sweep."""
+    return bool(HydraConfig.get().mode == RunMode.MULTIRUN)
+
+
+def run_job(config: DictConfig, train: Callable[[DictConfig], object]) -> float:
+    """Run, finish or skip one job of a sweep. Returns: its best figure, the worst where it failed.
+
+    An error is kept for the ranking and does not reach the other jobs.
+    """
+    folder = Path(config.run.folder)
+    if run_folder.read_result(folder).get("status") in ("done", "pruned"):
+        print(f"{folder.name}: done before")
+    else:
+        if (folder / "metrics.csv").exists():
+            config.resume = str(folder)
+        try:
+            train(config)
+        # Whatever it is, the other jobs can do without it.
+        except Exception as error:
+            reason = errors.in_one_line(error)
+            print(f"error: {reason}", file=sys.stderr)
+            run_folder.write_result(folder, "failed", reason=reason)
+    worst = math.inf if config.mode == "min" else -math.inf
+    return float(run_folder.read_result(folder).get("score", worst))
+
+
+class Sweep(Callback):
+    """Finds the folder of a sweep that was interrupted, and ranks its runs at the end."""
+
+    _lock: filelock.BaseFileLock
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # launchers send it to other processes, which have no use for the lock
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        with errors.ending_for_people():
+            for part in (config.hydra.launcher, config.hydra.sweeper):
+                plugins.require_installed(part._target_)
+            if config.resume is not None:
+                raise ValueError("resume= goes on with one run; a sweep goes on by its own command")
+            folder, self._lock = _claim_folder(config)
+            _describe(folder, config, finished=False)
+            config.hydra.sweep.dir = str(folder)
+            # Jobs compose anew, from the overrides.
+            config.hydra.overrides.hydra.extend(
+                [f"hydra.sweep.dir='{folder}'", _leave_out_of_names(config.hydra.overrides.task)]
+            )
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        with errors.ending_for_people():
+            folder = Path(config.hydra.sweep.dir)
+            runs = ranking.find_runs(folder, config.mode)
+            all_ended = all(run.status in ("done", "pruned") for run in runs)
+            files.write_text(folder / "sweep.csv", ranking.as_csv(runs, config.monitor))
+            if any(run.score is not None for run in runs):
+                drawn = Image.fromarray(ranking.as_plot(runs, config.monitor))
+                write_image(drawn, folder / "sweep.png")
+            _describe(folder, config, finished=all_ended)
+            self._lock.release()
+            print(ranking.as_table(runs, config.monitor, config.mode))
+            print(f"Everything is in {run_folder.from_here(folder)}", flush=True)
+        if not all_ended:
+            sys.exit(1)
+
+
+def _claim_folder(config: DictConfig) -> tuple[Path, filelock.BaseFileLock]:
+    """Choose the folder of the same sweep that did not end and that no process works in, or a new.
+
+    Returns: the folder, and the lock that keeps other processes from going on in it.
+    """
+    new = Path(config.hydra.sweep.dir).absolute()
+    for found in sorted(new.parent.glob(f"*/{DESCRIPTION}"), reverse=True):
+        if files.read_json(found) == _description(config, finished=False):
+            try:
+                lock = run_folder.lock(found.parent)
+            except ValueError:
+                continue  # it runs right now
+            print(f"going on with the sweep in {run_folder.from_here(found.parent)}")
+            return found.parent, lock
+    return new, run_folder.lock(new)
+
+
+def _description(config: DictConfig, *, finished: bool) -> dict[str, Any]:
+    # Where the jobs run may change from one start to the next; what is searched may not.
+    searched = [text for text in config.hydra.overrides.hydra if "sweeper" in text]
+    return {"overrides": [*config.hydra.overrides.task, *searched], "finished": finished}
+
+
+def _describe(folder: Path, config: DictConfig, *, finished: bool) -> None:
+    files.write_text(folder / DESCRIPTION, json.dumps(_description(config, finished=finished)))
+
+
+def _leave_out_of_names(overrides: Sequence[str]) -> str:
+    """Keep what all jobs share out of the names of their folders, which would be long and alike."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    shared = [f"'{one.get_key_element()}'" for one in parsed if not one.is_sweep_override()]
+    return f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]"
