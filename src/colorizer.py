@@ -141,9 +141,7 @@ class Colorizer(lightning.LightningModule):
         L, real_ab = self._channels_last(batch["L"]), batch["ab"]
         self._pictures = list(batch["name"])
         fake_ab = self.generator(L)
-        figures: dict[str, Tensor] = {}
-        if self.discriminator is not None:
-            figures |= self._discriminator_step(L, real_ab, fake_ab.detach())
+        figures = self._discriminator_step(L, real_ab, fake_ab.detach())
         figures |= self._generator_step(L, real_ab, fake_ab)
         # All at once: each of several collectives would wait for the slowest rank.
         means = ranks.mean(torch.stack([figure.detach() for figure in figures.values()]))
@@ -158,8 +156,8 @@ class Colorizer(lightning.LightningModule):
         real_ab: Float[Tensor, "b 2 h w"],
         fake_ab: Float[Tensor, "b 2 h w"],
     ) -> dict[str, Tensor]:
-        assert self.discriminator is not None
-        assert self.adversarial_loss is not None
+        if self.discriminator is None or self.adversarial_loss is None:
+            return {}
         optimizer = self._optimizers()[1]
         with self.toggled_optimizer(optimizer):
             real = self.adversarial_loss(self.discriminator(L, real_ab), True)
@@ -232,7 +230,9 @@ class Colorizer(lightning.LightningModule):
         figures = metrics.of_colorings(L, {"": ab} | others, true_ab)
         figures |= {f"ab_mae{k}": metrics.ab_mae(v, true_ab) for k, v in constants.items()}
         means = {f"{subset}/{name}": value.mean() for name, value in figures.items()}
-        self.log_dict(means, batch_size=len(L), sync_dist=True, add_dataloader_idx=False)
+        # A float: Lightning averages the counts of the ranks, and whole numbers would be cut.
+        count = cast(int, float(len(L)))
+        self.log_dict(means, batch_size=count, sync_dist=True, add_dataloader_idx=False)
 
     def _not_finite(self, fault: str) -> NonFiniteLossError:
         return NonFiniteLossError(

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import wandb
@@ -114,3 +115,45 @@ def test_a_key_without_a_network_ends_up_offline_in_time(
     assert "W&B: offline, since" in done.stdout
     assert "wandb sync run/wandb/offline-run-" in done.stdout
     assert time.monotonic() - began < 100
+
+
+def test_a_resumed_run_goes_on_online_as_the_same_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def init(**options: Any) -> wandb.Run:
+        asked.append(options)
+        return begin(mode="disabled")
+
+    begin = wandb.init
+    monkeypatch.setattr(wandb, "init", init)
+    for mode in ("online", "online", "offline"):
+        tracking.wandb_logger(project="t", name="", folder=str(tmp_path / "run"), mode=mode)
+    first, second, offline = asked
+    assert first["id"] == second["id"] == (tmp_path / "run/wandb/run_id.txt").read_text()
+    assert first["resume"] == second["resume"] == "allow"
+    assert "id" not in offline
+    assert first["group"] == offline["group"]
+
+
+def test_metrics_csv_has_each_row_at_once_and_grows_columns(tmp_path: Path) -> None:
+    logger = tracking.MetricsCsv(str(tmp_path))
+    logger.log_metrics({"epoch": 0, "a": 1.0}, step=0)
+    assert tracking.read_metrics(logger.path) == [{"a": "1.0", "epoch": "0", "step": "0"}]
+    logger.log_metrics({"epoch": 1, "b": 2.0}, step=1)
+    # Another process goes on in the same file.
+    tracking.MetricsCsv(str(tmp_path)).log_metrics({"epoch": 1, "a": 3.0}, step=2)
+    rows = tracking.read_metrics(logger.path)
+    assert [row["a"] for row in rows] == ["1.0", "", "3.0"]
+    assert [row["b"] for row in rows] == ["", "2.0", ""]
+
+
+def test_epochs_that_were_not_completed_are_cut_off(tmp_path: Path) -> None:
+    logger = tracking.MetricsCsv(str(tmp_path))
+    for epoch in range(4):
+        logger.log_metrics({"epoch": epoch, "a": 1.5}, step=epoch)
+    with logger.path.open("a") as file:
+        file.write("1")  # half a row
+    tracking.keep_epochs(logger.path, 2)
+    assert [row["epoch"] for row in tracking.read_metrics(logger.path)] == ["0", "1"]

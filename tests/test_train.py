@@ -269,7 +269,10 @@ def test_bfloat16_trains_and_the_test_can_be_left_out(
     assert "Everything is in" in capsys.readouterr().out
 
 
-def test_ctrl_c_says_where_the_run_is(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_say_where_the_run_is_and_how_to_go_on(
+    photos: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "src.train", *TINY, "data=folder", f"data.root={photos}",
          "trainer.max_epochs=10000"],
@@ -278,11 +281,12 @@ def test_ctrl_c_says_where_the_run_is(photos: Path, tmp_path: Path) -> None:
         assert process.stdout is not None
         while "epoch 2/" not in (line := process.stdout.readline()):
             assert line
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         rest = process.stdout.read()
     assert process.returncode not in (0, None)
     assert "What it made is in outputs/unet_gan/" in rest
     [folder] = (tmp_path / "outputs" / "unet_gan").iterdir()
+    assert f"python -m src.train resume=outputs/unet_gan/{folder.name}\n" in rest
     load_generator(folder / "checkpoints" / "last.ckpt")
 
 
@@ -293,25 +297,6 @@ def test_names_of_sweep_folders_are_flat_short_and_different() -> None:
     long = [folder_name("data.root-" + "x" * 300 + end) for end in "ab"]
     assert long[0] != long[1]
     assert max(map(len, long)) < 100
-
-
-def test_a_sweep_gives_each_job_one_folder(photos: Path, tmp_path: Path) -> None:
-    done = command(
-        "model=unet_gan",
-        "model/loss=l1,lsgan",
-        "model/discriminator=none",
-        "seed=0",
-        "data=folder",
-        f"data.root={photos}",
-        "-m",
-    )
-    assert done.returncode == 0, done.stderr
-    [sweep] = (tmp_path / "outputs" / "multirun").iterdir()
-    folders = {path.name for path in sweep.iterdir() if path.is_dir()}
-    assert len(folders) == 2
-    assert all("=" not in name and "," not in name for name in folders)
-    for folder in folders:
-        assert (sweep / folder / "checkpoints" / "best.ckpt").is_file()
 
 
 def test_real_photographs_are_learned_from_better_than_grey(

@@ -1,0 +1,187 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+from torch.multiprocessing.spawn import spawn
+
+from src import ranks
+from src.batch_norm import CpuBatchNormSync, RankBatchNorm2d
+from src.data.pictures import EpochShuffle
+from src.tracking import read_metrics
+from src.train import train
+from tests.conftest import ROOT, TINY
+
+GAN = ("model=unet_gan", "model.ema_decay=0.9", "data=folder", "trainer.log_every_n_steps=1",
+       "trainer.max_epochs=2")  # fmt: skip
+BOTH = ("trainer=ddp", "trainer.devices=2")
+
+
+class RanksAgree(Callback):
+    """Writes how many of the network's tensors differ between the ranks when training ends."""
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        states = [None] * trainer.world_size
+        own = {key: value.tolist() for key, value in module.state_dict().items()}
+        torch.distributed.all_gather_object(states, own)
+        if trainer.is_global_zero:
+            first, *others = states
+            report = {"ranks": len(states), "differ": sum(other != first for other in others)}
+            Path("agree.json").write_text(json.dumps(report))
+
+
+@pytest.fixture(scope="module")
+def pair(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the same training in one process and in two, by the command line."""
+    place = tmp_path_factory.mktemp("ranks")
+    shared = [*TINY, *GAN, f"data.root={photos}"]
+    agree = "+callbacks.agree._target_=tests.test_ranks.RanksAgree"
+    for name, own in {"one": ["trainer=cpu"], "two": [*BOTH, agree]}.items():
+        done = subprocess.run(
+            [sys.executable, "-m", "src.train", *shared, *own, f"hydra.run.dir={name}"], cwd=place,
+            env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        (place / f"{name}.txt").write_text(done.stdout)
+        (place / f"{name}.err").write_text(done.stderr)
+    return place
+
+
+def logged(folder: Path, name: str) -> list[float]:
+    return [float(row[name]) for row in read_metrics(folder / "metrics.csv") if row[name]]
+
+
+def test_the_same_total_batch_gives_the_same_first_losses(pair: Path) -> None:
+    for name in ("train/d_loss", "train/d_loss_real", "train/g_loss", "train/g_loss_l1"):
+        one, two = (logged(pair / folder, name) for folder in ("one", "two"))
+        assert len(one) == len(two)
+        assert two[:2] == pytest.approx(one[:2], rel=1e-4)
+
+
+def test_metrics_are_those_of_one_process_over_the_same_pictures(pair: Path) -> None:
+    for subset in ("val", "fit", "test"):
+        for name in ("ab_mae", "ab_mae_zero", "ab_mae_constant", "psnr", "colorfulness_true"):
+            one, two = (logged(pair / folder, f"{subset}/{name}") for folder in ("one", "two"))
+            assert two == pytest.approx(one, rel=2e-2 if name in ("ab_mae", "psnr") else 1e-5)
+
+
+def test_all_networks_and_their_statistics_are_identical_on_the_ranks(pair: Path) -> None:
+    assert json.loads((pair / "agree.json").read_text()) == {"ranks": 2, "differ": 0}
+
+
+def test_two_ranks_print_what_one_process_does(pair: Path) -> None:
+    one, two = ((pair / f"{name}.txt").read_text().splitlines() for name in ("one", "two"))
+    assert len(one) == len(two)
+    assert two[-1] == "Everything is in two"
+    assert (pair / "two.err").read_text() == (pair / "one.err").read_text()
+
+
+def test_a_mistake_on_the_ranks_is_one_line(
+    configure: Callable[..., DictConfig], photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = configure("data=folder", f"data.root={photos}", "data.batch_size=5", tiny=TINY)
+    config.trainer.devices, config.trainer.strategy = 2, "ddp"
+    with pytest.raises(ranks.RankError, match=r"data.batch_size=5: expected a multiple of the 2"):
+        train(config)
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fault"),
+    [(["trainer=cpu", "trainer.devices=2"], "trainer=ddp or trainer=gpu_multi takes more"),
+     (["trainer=ddp", "trainer.num_nodes=2"], "start one process a device")],
+)  # fmt: skip
+def test_devices_that_do_not_fit_are_refused(
+    configure: Callable[..., DictConfig], overrides: list[str], fault: str
+) -> None:
+    with pytest.raises(ValueError, match=fault):
+        ranks.must_be_launched(configure(*overrides).trainer)
+
+
+def test_the_batches_of_all_ranks_are_the_batch_of_one_process() -> None:
+    whole = list(EpochShuffle(11, seed=3))
+    parts = [list(EpochShuffle(11, 3, rank, 2)) for rank in range(2)]
+    assert len(EpochShuffle(11, 3, 0, 2)) == len(parts[0]) == len(parts[1]) == 5
+    assert {*parts[0][:2], *parts[1][:2]} == {*whole[:4]}
+
+
+def batch_norm(rank: int, port: int, path: str) -> None:
+    """Push half a batch through RankBatchNorm2d on each of two ranks."""
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
+    )
+    x, layer = torch.load(f"{path}/x.pt"), nn.BatchNorm2d(3)
+    CpuBatchNormSync().apply(layer)
+    own = x[rank::2].clone().requires_grad_()
+    y = layer(own)
+    (y * y.detach().roll(1, 1)).sum().backward()
+    content = {"y": y.detach(), "gradient": own.grad, "variance": layer.running_var}
+    torch.save(content, f"{path}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_synchronised_batch_norm_is_batch_norm_of_the_whole_batch(tmp_path: Path) -> None:
+    x = torch.randn(6, 3, 5, 4) * 2 + 1
+    torch.save(x, tmp_path / "x.pt")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    spawn(batch_norm, (port, str(tmp_path)), nprocs=2)
+    whole = x.clone().requires_grad_()
+    layer = nn.BatchNorm2d(3)
+    y = layer(whole)
+    (y * y.detach().roll(1, 1)).sum().backward()
+    assert whole.grad is not None
+    for rank in range(2):
+        part = torch.load(tmp_path / f"{rank}.pt")
+        torch.testing.assert_close(part["y"], y[rank::2].detach(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(part["gradient"], whole.grad[rank::2], rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(part["variance"], layer.running_var, rtol=1e-4, atol=1e-5)
+
+
+def test_synchronising_keeps_the_layers_parameters() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    before = list(network.parameters())
+    CpuBatchNormSync().apply(network)
+    assert isinstance(network[1], RankBatchNorm2d)
+    assert all(one is two for one, two in zip(before, network.parameters(), strict=True))
+    CpuBatchNormSync().revert(network)
+    assert type(network[1]) is nn.BatchNorm2d
+
+
+SLURM = {
+    "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2", "SLURM_NNODES": "1",
+    "SLURM_NTASKS_PER_NODE": "2", "SLURM_NODELIST": "localhost", "SLURM_NODEID": "0",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cluster", ["torchrun", "slurm"])
+def test_ranks_that_others_started_are_joined(pair: Path, photos: Path, cluster: str) -> None:
+    arguments = ["-m", "src.train", *TINY, *GAN, *BOTH, f"data.root={photos}"]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    if cluster == "torchrun":
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+        subprocess.run([*command, *arguments], env=env, check=True)
+    else:
+        tasks = [
+            subprocess.Popen(
+                [sys.executable, *arguments],
+                env=env | SLURM | {"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)},
+            )
+            for i in range(2)
+        ]
+        assert [task.wait() for task in tasks] == [0, 0]
+    [folder] = Path("outputs/unet_gan").iterdir()
+    assert logged(folder, "train/g_loss") == logged(pair / "two", "train/g_loss")
+    assert OmegaConf.load(folder / ".hydra" / "config.yaml").trainer.devices == 2

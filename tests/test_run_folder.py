@@ -1,0 +1,226 @@
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from src import train
+from src.checkpoint import load
+from src.run_folder import resume_command, resumed, store_config
+from src.tracking import read_metrics
+from tests.conftest import ROOT, TINY
+
+Configure = Callable[..., DictConfig]
+EPOCHS = 4
+GAN = ("model=unet_gan", "model.ema_decay=0.9", "model.decay_share=0.5", "data=folder",
+       "trainer.log_every_n_steps=1", f"trainer.max_epochs={EPOCHS}")  # fmt: skip
+
+# A training that SIGKILL ends: when so many seconds have passed since the first step, or when half
+# of so many checkpoints are on the disk.
+KILLED = """
+import io, os, signal, sys, threading, torch
+from src import colorizer, train
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+how, when = sys.argv.pop(1), float(sys.argv.pop(1))
+saved = 0
+
+def torn_save(content, path, save=torch.save):
+    global saved
+    saved += 1
+    if how == "saving" and saved == when:
+        whole = io.BytesIO()
+        save(content, whole)
+        path.write_bytes(whole.getvalue()[: whole.tell() // 2])
+        die()
+    save(content, path)
+
+def fit_start(self, start=colorizer.Colorizer.on_fit_start):
+    if how == "seconds":
+        threading.Timer(when, die).start()
+    start(self)
+
+torch.save = torn_save
+colorizer.Colorizer.on_fit_start = fit_start
+train.main()
+"""
+
+
+def killed(how: str, when: float, *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, how, str(when), *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == -9, done.stdout + done.stderr
+
+
+def main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+    train.main()
+
+
+@pytest.fixture(scope="module")
+def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing interrupted. Tests that write must copy it."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder.parent)
+        main(monkeypatch, *TINY, *GAN, f"data.root={photos}", f"hydra.run.dir={folder}")
+    return folder
+
+
+@pytest.fixture
+def copy(whole: Path, tmp_path: Path) -> Path:
+    """The finished run, in another place than where it was trained."""
+    shutil.copytree(whole, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def differences(one: Any, other: Any, place: str = "") -> list[str]:
+    """Where two checkpoints differ in more than the names of folders."""
+    if isinstance(one, torch.Tensor):
+        return [] if torch.equal(one, other) else [place]
+    if isinstance(one, dict):
+        places = ("dirpath", "best_model_path", "kth_best_model_path", "last_model_path")
+        own = {key: value for key, value in one.items() if key not in places}
+        if "best_k_models" in own:
+            own["best_k_models"] = list(own["best_k_models"].values())
+            other = other | {"best_k_models": list(other["best_k_models"].values())}
+        return [d for key in own for d in differences(own[key], other[key], f"{place}/{key}")]
+    if isinstance(one, list | tuple):
+        return [d for i, v in enumerate(one) for d in differences(v, other[i], f"{place}/{i}")]
+    return [] if one == other else [place]
+
+
+def figures(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{k: v for k, v in row.items() if k != "train/images_per_s"} for row in rows]
+
+
+def assert_same(whole: Path, other: Path) -> None:
+    for name in ("last.ckpt", "best.ckpt"):
+        one, two = (load(folder / "checkpoints" / name) for folder in (whole, other))
+        assert one.keys() == two.keys()
+        assert differences(one, two) == []
+    assert figures(whole) == figures(other)
+
+
+def test_a_run_that_was_killed_twice_ends_as_if_it_never_was(
+    whole: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each epoch saves last.ckpt, and before it best.ckpt where it is the best: the fourth file is
+    # of the second epoch at the earliest.
+    killed("saving", 4, *TINY, *GAN, f"data.root={photos}", "hydra.run.dir=broken")
+    killed("seconds", 0.3, "resume=broken")
+    main(monkeypatch, "resume=broken")
+    assert_same(whole, Path("broken"))
+    assert not list(Path("broken/checkpoints").glob(".*"))
+
+
+def test_a_run_killed_before_its_first_epoch_starts_anew_in_its_folder(
+    whole: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed("saving", 1, *TINY, *GAN, f"data.root={photos}", "hydra.run.dir=broken")
+    main(monkeypatch, "resume=broken")
+    assert "resuming broken after 0 completed epochs" in capsys.readouterr().out
+    assert_same(whole, Path("broken"))
+
+
+def test_a_finished_run_says_so_and_can_be_extended_where_it_was_moved_to(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = figures(copy)
+    main(monkeypatch, f"resume={copy}")
+    assert "copy is finished" in capsys.readouterr().out
+    main(monkeypatch, f"resume={copy}", f"trainer.max_epochs={EPOCHS + 1}")
+    printed = capsys.readouterr().out
+    assert f"resuming copy after {EPOCHS} completed epochs" in printed
+    assert f"epoch {EPOCHS + 1}/{EPOCHS + 1}" in printed
+    assert load(copy / "checkpoints" / "last.ckpt")["epoch"] == EPOCHS
+    trained = [row for row in before if not row["test/ab_mae"]]
+    assert figures(copy)[: len(trained)] == trained
+    assert sum(bool(row["test/ab_mae"]) for row in figures(copy)) == 1
+    main(monkeypatch, f"resume={copy}")
+    assert "copy is finished" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [(["resume=copy", "seed=1", "trainer.max_epochs=9"], "seed=1: expected nothing but"),
+     (["resume=copy", "model=cnn"], "model=cnn: expected nothing but"),
+     (["resume=copy", "trainer.max_epochs=2"], "trainer.max_epochs=2: expected a whole number of"),
+     (["resume=nowhere"], "expected a run's folder, with .hydra/config.yaml in it"),
+     (["-m", "resume=copy"], "a sweep goes on by its own command")],
+)  # fmt: skip
+def test_mistakes_beside_resume_are_told_by_name(
+    copy: Path, arguments: list[str], fault: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()}
+    with pytest.raises(SystemExit) as ended:
+        main(monkeypatch, *arguments)
+    assert ended.value.code == 1
+    assert fault in capsys.readouterr().err
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert not Path("outputs").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"callbacks": {"own": {"_target_": "os.system", "command": "touch owned"}}},
+     {"model": {"_target_": "src.train.os.system"}}, {"data": {"_target_": "subprocess.run"}}],
+)  # fmt: skip
+def test_the_configuration_of_a_strangers_folder_builds_nothing_else(
+    configure: Configure, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    config = configure()
+    OmegaConf.set_struct(config, False)
+    store_config(cast(DictConfig, OmegaConf.merge(config, change)))
+    config.resume = config.run.folder
+    with pytest.raises(ValueError, match=r"not allowed|does not exist"):
+        resumed(config, [f"resume={config.resume}"])
+
+
+def test_a_folder_in_use_is_left_alone(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = f"""
+import sys, pathlib
+from src import run_folder
+with run_folder.locked(pathlib.Path({str(copy)!r})):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as other:  # fmt: skip
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(SystemExit):
+            main(monkeypatch, f"resume={copy}", "trainer.max_epochs=9")
+        other.communicate("")
+
+
+def test_the_resume_command_can_be_typed(tmp_path: Path) -> None:
+    assert resume_command(tmp_path / "a") == "python -m src.train resume=a"
+    command = resume_command(tmp_path / "Oma's b=c")
+    assert command.startswith("python -m src.train ")
+
+
+def test_how_a_run_ended_is_kept(whole: Path) -> None:
+    result = json.loads((whole / "result.json").read_text())
+    assert result["status"] == "done"
+    errors = [float(row["val/ab_mae"]) for row in read_metrics(whole / "metrics.csv")
+              if row["val/ab_mae"]]  # fmt: skip
+    assert result["score"] == pytest.approx(min(errors))
+    assert result["figures"]["test/ab_mae_zero"] > 0

@@ -1,0 +1,189 @@
+import csv
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+from PIL import Image
+
+from src import plugins, ranking, run_folder, train
+from tests.conftest import ROOT, TINY
+
+FAILING = ("model=cnn,unet", "seed=0,1", "model.generator_optimizer.lr=1e-3,-1", "data=folder")
+
+
+def sweep(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["train", "-m", *TINY, *arguments])
+    try:
+        train.main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def only_sweep() -> Path:
+    [folder] = Path("outputs/multirun").iterdir()
+    return folder
+
+
+def read(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_runs_that_fail_stand_in_the_ranking_and_the_others_go_on(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = (*FAILING, f"data.root={photos}")
+    assert sweep(monkeypatch, *arguments) == 1
+    folder = only_sweep()
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1] == f"Everything is in {folder}"
+    names = {path.name for path in folder.iterdir() if path.is_dir()}
+    assert len(names) == 8
+    assert "model.generator_optimizer.lr-0.001_model-cnn_seed-0" in names
+
+    rows = read(folder / "sweep.csv")
+    done = [row for row in rows if row["status"] == "done"]
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4", "", "", "", ""]
+    scores = [float(row["val/ab_mae"]) for row in done]
+    assert scores == sorted(scores)
+    for row in done:
+        own = [float(r["val/ab_mae"]) for r in done if r["model"] == row["model"]]
+        assert float(row["mean"]) == pytest.approx(sum(own) / 2)
+        assert float(row["sd"]) == pytest.approx(abs(own[0] - own[1]) / 2**0.5)
+        assert float(row["test/ab_mae_zero"]) > 0
+    for row in rows[4:]:
+        assert "Invalid learning rate: -1" in row["reason"]
+    table = "\n".join(printed[-10:])
+    assert table.count("failed: ") == 4
+    assert f"{scores[0]:.3f}" in table
+    assert "(2)" in table
+    with Image.open(folder / "sweep.png") as image:
+        assert min(image.size) > 100
+
+    # The same command goes on in the same folder, with what is not done.
+    assert sweep(monkeypatch, *arguments) == 1
+    again = capsys.readouterr().out
+    assert only_sweep() == folder
+    assert again.count("done before") == 4
+    assert read(folder / "sweep.csv") == rows
+
+
+def test_a_run_of_a_killed_sweep_is_gone_on_with(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("model=cnn", "seed=0,1", "data=folder", f"data.root={photos}")
+    assert sweep(monkeypatch, *arguments) == 0
+    folder = only_sweep()
+    before = (folder / "sweep.csv").read_text()
+    # As SIGKILL would have left it in the second run's test.
+    (folder / "seed-1" / "result.json").unlink()
+    description = json.loads((folder / "sweep.json").read_text())
+    (folder / "sweep.json").write_text(json.dumps(description | {"finished": False}))
+    capsys.readouterr()
+    assert sweep(monkeypatch, *arguments) == 0
+    printed = capsys.readouterr().out
+    assert f"going on with the sweep in {folder}" in printed
+    assert "seed-0: done before" in printed
+    assert f"resuming {folder}/seed-1 after 1 completed epochs" in printed
+    assert (folder / "sweep.csv").read_text() == before
+    # A finished sweep is not gone on with: the same command repeats it.
+    new = folder.with_name("new")
+    assert sweep(monkeypatch, *arguments, f"hydra.sweep.dir={new}") == 0
+    assert read(new / "sweep.csv") == read(folder / "sweep.csv")
+
+
+def test_optuna_searches_and_prunes(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = (
+        "experiment=search", f"data.root={photos}", "hydra.sweeper.n_trials=4",
+        "trainer.max_epochs=3", "callbacks.pruning.min_runs=1", "callbacks.pruning.min_epochs=1",
+    )  # fmt: skip
+    assert sweep(monkeypatch, *arguments) == 0
+    rows = read(only_sweep() / "sweep.csv")
+    assert len(rows) == 4
+    assert {row["status"] for row in rows} == {"done", "pruned"}
+    assert len({row["l1"] for row in rows}) == 4
+    best = OmegaConf.load(only_sweep() / "optimization_results.yaml")
+    assert best.best_value == pytest.approx(float(rows[0]["val/ab_mae"]))
+    for row in rows:
+        assert (row["status"] == "pruned") == row["reason"].startswith("after ")
+
+
+def launched(
+    photos: Path, launcher: str, *arguments: str
+) -> "subprocess.CompletedProcess[str]":  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", "src.train", "-m", *TINY, f"hydra/launcher={launcher}", "model=cnn",
+         "seed=0,1", "data=folder", f"data.root={photos}", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300,
+        check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
+def test_a_launcher_runs_a_sweep_for_real(photos: Path, launcher: str) -> None:
+    if launcher == "ray":
+        pytest.importorskip("ray", reason="the extra ray is not installed")
+    done = launched(photos, launcher, "model.generator_optimizer.lr=1e-3,-1")
+    assert done.returncode == 1, done.stderr
+    statuses = [row["status"] for row in read(only_sweep() / "sweep.csv")]
+    assert statuses == ["done", "done", "failed", "failed"]
+
+
+def test_joblib_runs_jobs_side_by_side(photos: Path) -> None:
+    done = launched(photos, "joblib", "hydra.launcher.n_jobs=2")
+    assert done.returncode == 0, done.stderr
+    assert [row["status"] for row in read(only_sweep() / "sweep.csv")] == ["done", "done"]
+
+
+def test_a_plugin_that_is_not_there_is_asked_for_by_its_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert sweep(monkeypatch, "hydra/launcher=ray", "seed=0,1") == 1
+    assert "pip install -c constraints.txt -e '.[ray]'" in capsys.readouterr().err
+    assert not Path("outputs").exists()
+
+
+def test_every_extra_has_a_configuration_and_brings_its_plugin() -> None:
+    extras = (ROOT / "pyproject.toml").read_text()
+    targets = [
+        OmegaConf.load(path)._target_ for path in (ROOT / "conf" / "plugins").glob("*/*.yaml")
+    ]
+    for package, extra in plugins.EXTRAS.items():
+        assert any(target.split(".")[1] == package for target in targets)
+        assert f'{extra} = ["{package.replace("_", "-")}' in extras
+
+
+def run(folder: Path, overrides: list[str], score: float | None) -> None:
+    (folder / ".hydra").mkdir(parents=True)
+    OmegaConf.save(OmegaConf.create(overrides), folder / ".hydra" / "overrides.yaml")
+    if score is not None:
+        run_folder.write_result(folder, "done", score=score, figures={"test/psnr": 20.0})
+
+
+def test_a_ranking_names_what_differs_and_shortly(tmp_path: Path) -> None:
+    for i, score in enumerate([20.0, 25.0, None]):
+        shared = ["data=folder", f"model.generator_optimizer.lr={i}e-4"]
+        run(tmp_path / str(i), [*shared, f"model.loss.l1={i}.123456789"], score)
+    runs = ranking.find_runs(tmp_path, "max")
+    assert [run.score for run in runs] == [25.0, 20.0, None]
+    assert runs[0].name == "lr=1e-4 l1=1.123"
+    assert runs[2].status == "unfinished"
+    table = ranking.as_table(runs, "val/psnr", "max")
+    assert "ranked by the highest val/psnr" in table
+    assert "unfinished" in table
+
+
+def test_names_that_would_be_alike_keep_more_of_themselves(tmp_path: Path) -> None:
+    for i in range(2):
+        run(tmp_path / str(i), [f"a.g.lr={i}", f"a.d.lr={i}", f"seed={i}"], 1.0 + i)
+    runs = ranking.find_runs(tmp_path, "min")
+    assert runs[0].name == "g.lr=0 d.lr=0 seed=0"
+    assert runs[0].group == "g.lr=0 d.lr=0"
