@@ -16,7 +16,6 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from src import train
-from src.generators.unet import UNet
 from tests.conftest import ROOT, TINY
 
 README = (ROOT / "README.md").read_text()
@@ -46,11 +45,12 @@ def place(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
     Image.effect_noise((40, 30), 50).save(place / "PHOTO", "PNG")
-    config = {"_target_": "src.generators.unet.UNet", "base_channels": 4}
-    state = {f"generator.{key}": value for key, value in UNet(4).state_dict().items()}
-    content = {"hyper_parameters": {"generator": config, "image_size": 32}, "state_dict": state}
-    (place / "RUN" / "checkpoints").mkdir(parents=True)
-    torch.save(content, place / "RUN" / "checkpoints" / "best.ckpt")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_dir = f"hydra.run.dir={place}/RUN"
+        made = ["model=unet", "data=folder", f"data.root={photos}", run_dir]
+        monkeypatch.chdir(place)
+        monkeypatch.setattr(sys, "argv", ["train", *made, *SHRUNK])
+        train.main()
     return place
 
 
@@ -78,9 +78,11 @@ def test_a_training_command_runs(
     words = [re.sub(r"seed=.*", "seed=0", word) for word in words[3:] if word not in left_out]
     monkeypatch.chdir(place)
     # In this process: starting a new one takes longer than all of the training.
-    monkeypatch.setattr(sys, "argv", ["train", *words, *SHRUNK])
+    shrunk = () if "resume=RUN" in words else SHRUNK
+    monkeypatch.setattr(sys, "argv", ["train", *words, *shrunk])
     train.main()
-    assert "Everything is in" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert ("RUN is finished" if "resume=RUN" in words else "Everything is in") in printed
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "src.colorize" in c])
