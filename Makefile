@@ -3,7 +3,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-all lint format
+.PHONY: help setup train test test-all bench lint format
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: $(READY) ## Run the fast tests
 
 test-all: $(READY) ## Run all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(READY) ## Measure speed against independent references (trainer=gpu: on a GPU)
+	$(BIN)/python -m tests.benchmarks.bench $(if $(trainer),trainer=$(trainer)) $(ARGS)
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .

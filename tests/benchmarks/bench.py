@@ -1,0 +1,354 @@
+"""Speed as ratios against independent references: make bench. See README.md beside this file."""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import skimage.color
+import skimage.data
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback
+from omegaconf import DictConfig
+from PIL import Image
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from src.colorizer import Colorizer
+from src.data import FolderData
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE, BATCH = 128, 4
+MATRIX = 2048
+Times = dict[str, list[float]]
+
+
+def main(arguments: list[str]) -> None:
+    options = dict(argument.split("=", 1) for argument in arguments)
+    trainer, rounds = options.get("trainer", "cpu"), int(options.get("rounds", 7))
+    wanted = options.get("rows", ",".join(ROWS)).split(",")
+    found: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in wanted:
+            print(f"measuring: {name} ...", flush=True)
+            found += ROWS[name](trainer, rounds, Path(scratch))
+    text = "\n".join([*machine(trainer), "", *table(found)])
+    place = Path("outputs/bench") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}.md"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text + "\n")
+    place.with_suffix(".json").write_text(json.dumps(found, indent=1))
+    print(f"{text}\n\nWritten to {place}")
+
+
+def composed(*overrides: str) -> DictConfig:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        named = ["run.model=bench", "run.name=bench", "run.folder=bench"]
+        return compose("train", [*named, "logger=csv", *overrides])
+
+
+def row(name: str, ratios: list[float], target: str, said: str) -> dict[str, Any]:
+    middle, bound = statistics.median(ratios), float(target.split()[-1])
+    met = middle <= bound if target.startswith("at most") else middle >= bound
+    return {"row": name, "ratio": middle, "low": min(ratios), "high": max(ratios),
+            "target": target, "met": met, "measured": said}  # fmt: skip
+
+
+class Alternating(Callback):
+    """Runs the references after each step of the real trainer, so that all see the same machine."""
+
+    def __init__(self, references: dict[str, Callable[[], object]]) -> None:
+        self.references = references
+        self.times: Times = {name: [] for name in ("trainer", *references)}
+        self._own = 0.0  # seconds that the references took between two steps
+        self._before: float | None = None
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        now = clock()
+        if self._before is not None:
+            self.times["trainer"].append(now - self._before)
+            for name, step in self.references.items():
+                began = clock()
+                step()
+                self.times[name].append(clock() - began)
+        self._before = clock()
+
+
+def clock() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+class SameBatch(lightning.LightningDataModule):
+    def __init__(self, L: torch.Tensor, ab: torch.Tensor, steps: int) -> None:
+        super().__init__()
+        names = [""] * len(L)
+        self._batches = [{"L": L, "ab": ab, "name": names} for _ in range(steps)]
+
+    def train_dataloader(self) -> Any:
+        return torch.utils.data.DataLoader(self._batches, batch_size=None)  # type: ignore[arg-type]
+
+    def mean_ab(self, device: torch.device) -> torch.Tensor:
+        return torch.zeros(2, device=device)
+
+
+def step_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+    config = composed(
+        "model=unet_gan", "size=full", f"data.image_size={SIZE}", f"trainer={trainer}"
+    )
+    device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
+    torch.manual_seed(0)
+    L = torch.rand(BATCH, 1, SIZE, SIZE) * 2 - 1
+    ab = torch.rand(BATCH, 2, SIZE, SIZE) * 2 - 1
+    on_device = L.to(device), ab.to(device)
+    autocast = config.trainer.precision == "bf16-mixed"
+    bare = loop(instantiate(config.model), *on_device, autocast=autocast, textbook=False)
+    book = loop(instantiate(config.model), *on_device, autocast=autocast, textbook=True)
+    matrices = torch.rand(2, MATRIX, MATRIX, device=device)
+    with FlopCounterMode(display=False) as counter:
+        bare()
+    flops = counter.get_total_flops()
+    both = Alternating(
+        {"bare": bare, "textbook": book, "matrix": lambda: matrices[0] @ matrices[1]}
+    )
+    lightning.Trainer(
+        accelerator=config.trainer.accelerator, precision=config.trainer.precision, devices=1,
+        max_epochs=1, logger=False, callbacks=[both], enable_checkpointing=False,
+        enable_model_summary=False, enable_progress_bar=False, default_root_dir=scratch,
+        limit_val_batches=0,
+    ).fit(instantiate(config.model), datamodule=SameBatch(L, ab, rounds + 2))  # fmt: skip
+    seconds = {name: times[1:] for name, times in both.times.items()}  # the first warms up
+    middle = {name: statistics.median(times) for name, times in seconds.items()}
+    said = ", ".join(f"{name} {middle[name]:.3f} s" for name in ("trainer", "bare", "textbook"))
+    peak = [2 * MATRIX**3 / s for s in seconds["matrix"]]
+    rate = [flops / s for s in seconds["trainer"]]
+    gflops = f"{statistics.median(rate) / 1e9:.0f} of {statistics.median(peak) / 1e9:.0f} GFLOP/s"
+    pairs = {name: [a / b for a, b in zip(seconds["trainer"], seconds[name], strict=True)]
+             for name in ("bare", "textbook")}  # fmt: skip
+    return [
+        row("trainer step / bare loop", pairs["bare"], "at most 1.03", said),
+        row("trainer step / textbook loop", pairs["textbook"], "at most 1.03", said),
+        row("share of the matrix-product rate", [a / b for a, b in zip(rate, peak, strict=True)],
+            "at least 0.85", gflops),
+    ]  # fmt: skip
+
+
+def loop(
+    model: Colorizer, L: torch.Tensor, ab: torch.Tensor, *, autocast: bool, textbook: bool
+) -> Callable[[], None]:
+    """A plain PyTorch step of the same networks: as here, or as tutorials write pix2pix.
+
+    Those judge real and fake in separate passes too, and make a new Adam with its defaults.
+    """
+    G, D = model.generator.to(L.device), model.discriminator
+    assert D is not None
+    D = D.to(L.device)
+    if model.hparams["channels_last"] and not textbook:
+        for network in (G, D):
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        L = L.contiguous(memory_format=torch.channels_last)
+    of_g, of_d = model.hparams["generator_optimizer"], model.hparams["discriminator_optimizer"]
+    betas = (0.9, 0.999) if textbook else tuple(of_g["betas"])
+    opt_g = torch.optim.Adam(G.parameters(), lr=of_g["lr"], betas=betas)
+    opt_d = torch.optim.Adam(D.parameters(), lr=of_d["lr"], betas=betas)
+    bce, l1, weight = nn.BCEWithLogitsLoss(), nn.L1Loss(), model.hparams["loss"]["l1"]
+
+    def step() -> None:
+        with torch.autocast(L.device.type, torch.bfloat16, enabled=autocast):
+            fake = G(L)
+            real_logits, fake_logits = D(L, ab), D(L, fake.detach())
+            loss_d = bce(real_logits, torch.ones_like(real_logits))
+            loss_d = (loss_d + bce(fake_logits, torch.zeros_like(fake_logits))) / 2
+        opt_d.zero_grad()
+        loss_d.backward()
+        opt_d.step()
+        D.requires_grad_(False)
+        with torch.autocast(L.device.type, torch.bfloat16, enabled=autocast):
+            logits = D(L, fake)
+            loss_g = bce(logits, torch.ones_like(logits)) + weight * l1(fake, ab)
+        opt_g.zero_grad()
+        loss_g.backward()
+        opt_g.step()
+        D.requires_grad_(True)
+
+    return step
+
+
+def loader_row(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+    folder = photographs(scratch / "photos")
+    data = FolderData(root=str(folder), report_dir=str(scratch), index_dir=str(scratch / "index"),
+                      image_size=SIZE, batch_size=16, num_workers=0)  # fmt: skip
+    data.setup("fit")
+    paths = [picture.path for picture in data.subsets["train"]]
+    ours, theirs = [], []
+    for _ in range(rounds + 1):
+        began = clock()
+        loaded = sum(len(data.on_after_batch_transfer(b, 0)["L"]) for b in data.train_dataloader())
+        ours.append(loaded / (clock() - began))
+        began = clock()
+        np.stack([reference_lab(path) for path in paths])
+        theirs.append(len(paths) / (clock() - began))
+    ratios = [a / b for a, b in zip(ours[1:], theirs[1:], strict=True)]
+    said = f"{statistics.median(ours[1:]):.0f} and {statistics.median(theirs[1:]):.0f} images/s"
+    name = f"loader + Lab at {SIZE} px / Pillow + skimage.rgb2lab"
+    return [row(name, ratios, "at least 3", said)]
+
+
+def reference_lab(path: Path) -> "np.ndarray[Any, Any]":
+    with Image.open(path) as image:
+        small = image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    return skimage.color.rgb2lab(np.asarray(small)).astype(np.float32)
+
+
+def photographs(folder: Path) -> Path:
+    """Cut scikit-image's photographs into 500x375 JPEGs, the size of ImageNet's."""
+    folder.mkdir(parents=True)
+    for scene in ("astronaut", "chelsea", "coffee", "rocket"):
+        with Image.open(next(Path(skimage.data.__file__).parent.glob(f"{scene}.*"))) as image:
+            for i in range(48):
+                box = (i, i, image.width - 48 + i, image.height - 48 + i)
+                image.convert("RGB").resize((500, 375), box=box).save(folder / f"{scene}{i}.jpg")
+    return folder
+
+
+class StopAtFirstStep(Callback):
+    def on_train_batch_start(self, *_: Any) -> None:
+        os._exit(0)
+
+
+def start_row(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+    tiny = ["size.generator_channels=4", "size.discriminator_channels=4", "size.image_size=32",
+            "data.num_workers=0", "data.repeat=1", "trainer=cpu", "logger=csv"]  # fmt: skip
+    stop = "+callbacks.stop._target_=tests.benchmarks.bench.StopAtFirstStep"
+    command = [sys.executable, "-m", "src.train", *tiny, stop, f"hydra.run.dir={scratch}/start"]
+    with at(ROOT):
+        pairs = [(seconds(command), seconds([sys.executable, "-c", "import torch, lightning"]))
+                 for _ in range(rounds)]  # fmt: skip
+    own, reference = (statistics.median(column) for column in zip(*pairs, strict=True))
+    said = f"{own:.1f} s and {reference:.1f} s; beyond lightning: {where_it_goes()}"
+    ratios = [a / b for a, b in pairs]
+    return [row("command to first step / import torch, lightning", ratios, "at most 1.3", said)]
+
+
+def where_it_goes() -> str:
+    """The packages that take longest to import after lightning is there, in seconds."""
+    code = "import torch, lightning, sys; sys.stderr.write('HERE\\n'); import src.train"
+    done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], cwd=ROOT,
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    own: dict[str, float] = {}
+    for line in done.stderr.split("HERE\n")[1].splitlines():
+        itself, _, name = line.removeprefix("import time:").split("|")
+        package = name.strip().split(".")[0]
+        own[package] = own.get(package, 0.0) + int(itself) / 1e6
+    slowest = sorted(own, key=lambda package: -own[package])[:6]
+    return ", ".join(f"{package} {own[package]:.2f}" for package in slowest)
+
+
+def seconds(command: list[str]) -> float:
+    began = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return time.perf_counter() - began
+
+
+@contextmanager
+def at(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+class StepTimes(Callback):
+    """Prints the median time of the steps after the first two, on rank 0."""
+
+    def __init__(self) -> None:
+        self._ends: list[float] = []
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self._ends.append(time.perf_counter())
+
+    def on_train_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.is_global_zero:
+            print(f"step: {statistics.median(np.diff(self._ends)[2:])}", flush=True)
+        trainer.strategy.barrier()
+        os._exit(0)
+
+
+def ranks_row(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+    if trainer != "cpu":
+        print("two ranks on the CPU are measured by trainer=cpu alone")
+        return []
+    photographs(scratch / "shared")
+    one, two = [], []
+    for i in range(min(rounds, 3)):
+        one.append(BATCH / step_seconds(scratch, f"one{i}", "trainer=cpu"))
+        two.append(BATCH / step_seconds(scratch, f"two{i}", "trainer=ddp"))
+    said = f"{statistics.median(two):.2f} and {statistics.median(one):.2f} images/s"
+    ratios = [a / b for a, b in zip(two, one, strict=True)]
+    return [row("two ranks of one core / one process on two", ratios, "at least 0.9", said)]
+
+
+def step_seconds(scratch: Path, name: str, trainer: str) -> float:
+    done = subprocess.run(
+        [sys.executable, "-m", "src.train", "model=unet_gan", "size=full", trainer, "logger=csv",
+         f"data.image_size={SIZE}", f"data.batch_size={BATCH}", "data=folder", "data.num_workers=0",
+         "data.max_images=40", f"data.root={scratch}/shared", f"hydra.run.dir={scratch}/{name}",
+         "trainer.max_epochs=1", "trainer.limit_train_batches=6", "trainer.limit_val_batches=1",
+         "+callbacks.times._target_=tests.benchmarks.bench.StepTimes"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = [line for line in done.stdout.splitlines() if line.startswith("step: ")]
+    assert said, done.stdout + done.stderr
+    return float(said[0].removeprefix("step: "))
+
+
+def machine(trainer: str) -> list[str]:
+    cpu = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+         if line.startswith("model name")), platform.processor(),
+    ) if Path("/proc/cpuinfo").exists() else platform.processor()  # fmt: skip
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    versions = f"torch {torch.__version__}, lightning {lightning.__version__}"
+    when = f"trainer={trainer}; medians, and the range over rounds; {datetime.now():%Y-%m-%d %H:%M}"
+    return [
+        f"{cpu}, {os.cpu_count()} cores, {gpu}; Python {platform.python_version()}",
+        versions,
+        when,
+    ]
+
+
+def table(found: list[dict[str, Any]]) -> list[str]:
+    lines = ["| row | ratio | range | target | met | measured |", "| --- " * 6 + "|"]
+    for one in found:
+        spread = f"{one['low']:.3f} .. {one['high']:.3f}"
+        met = "yes" if one["met"] else "NO"
+        lines.append(f"| {one['row']} | {one['ratio']:.3f} | {spread} | {one['target']} | {met} | "
+                     f"{one['measured']} |")  # fmt: skip
+    return lines
+
+
+ROWS: dict[str, Callable[[str, int, Path], list[dict[str, Any]]]] = {
+    "step": step_rows,
+    "loader": loader_row,
+    "start": start_row,
+    "ranks": ranks_row,
+}
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
