@@ -128,6 +128,7 @@ def test_a_run_that_was_killed_twice_ends_as_if_it_never_was(
     assert not list(Path("broken/checkpoints").glob(".*"))
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_first_epoch_starts_anew_in_its_folder(
     whole: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

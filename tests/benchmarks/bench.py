@@ -44,7 +44,9 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for name in wanted:
             print(f"measuring: {name} ...", flush=True)
-            found += ROWS[name](trainer, rounds, Path(scratch))
+            rows = ROWS[name](trainer, rounds, Path(scratch))
+            found += rows
+            print("\n".join(table(rows)[2:]), flush=True)  # what a later row may take long to join
     text = "\n".join([*machine(trainer), "", *table(found)])
     place = Path("outputs/bench") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}.md"
     place.parent.mkdir(parents=True, exist_ok=True)
