@@ -38,6 +38,24 @@ def test_training_crops_move_and_flip_as_their_seed_says(wide: Picture) -> None:
     assert set(left_is_red) == {True, False}  # red can only stand at the right of a flipped crop
 
 
+def test_only_training_decodes_large_jpegs_at_a_reduced_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+
+    def spy(image: Image.Image, *arguments: object, **options: object) -> Image.Image:
+        decoded.append(image.size)
+        return resize(image, *arguments, **options)  # type: ignore[arg-type]
+
+    Image.new("RGB", (400, 300)).save(tmp_path / "large.jpg")
+    picture = Picture(tmp_path / "large.jpg", "large")
+    resize = Image.Image.resize
+    monkeypatch.setattr(Image.Image, "resize", spy)
+    assert EvalPictures([picture], 32, "crop")[0]["rgb"].shape == (3, 32, 32)
+    assert TrainPictures([picture], 32, 1.12)[0, 0]["rgb"].shape == (3, 32, 32)
+    assert decoded == [(400, 300), (50, 38)]
+
+
 def test_an_epochs_order_depends_on_seed_and_epoch_alone() -> None:
     def epoch(seed: int, number: int) -> list[tuple[int, int]]:
         sampler = EpochShuffle(50, seed)

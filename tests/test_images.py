@@ -64,6 +64,20 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     assert upright.getpixel((1, 9)) == (0, 0, 0)
 
 
+def test_a_large_jpeg_may_be_decoded_smaller_but_never_below_what_is_asked(tmp_path: Path) -> None:
+    waves = np.sin(np.linspace(0, 20, 400))[:, None] * np.cos(np.linspace(0, 20, 300))[None]
+    pixels = (127 + 100 * waves[..., None] * [1, -1, 0.5]).astype(np.uint8)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=95, exif=turned)
+    whole, reduced = read_rgb(tmp_path / "a.jpg"), read_rgb(tmp_path / "a.jpg", short_side=75)
+    assert (whole.size, reduced.size) == ((400, 300), (100, 75))
+    assert read_rgb(tmp_path / "a.jpg", short_side=76).size == (200, 150)
+    assert read_rgb(tmp_path / "a.jpg", short_side=500).size == whole.size
+    difference = np.asarray(whole.resize((100, 75)), float) - np.asarray(reduced, float)
+    assert np.abs(difference).mean() < 2
+
+
 def test_icc_profiles_are_converted_to_srgb(tmp_path: Path) -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     orange().save(tmp_path / "srgb.png", icc_profile=lab)

@@ -1,5 +1,6 @@
 """From a list of picture files to square uint8 tensors."""
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,24 +36,28 @@ class Picture:
     name: str
     box: tuple[int, int, int, int] | None = None
 
-    def read(self) -> Image.Image:
-        """Decode the picture as upright 8-bit sRGB. Raises: UnreadableImageError."""
-        return _read_shared(self.path).crop(self.box) if self.box else read_rgb(self.path)
+    def read(self, short_side: int | None = None) -> Image.Image:
+        """Decode the picture as `read_rgb`; a part always at full size."""
+        if self.box:
+            return _read_shared(self.path).crop(self.box)
+        return read_rgb(self.path, short_side)
 
 
 # The tiles of a picture would otherwise decode it once each.
 _read_shared = lru_cache(maxsize=8)(read_rgb)
 
 
-def readable(pictures: Sequence[Picture], index: int) -> tuple[Image.Image, str]:
-    """Decode a picture, or where it broke since the run began, one that follows it; and its name.
+def readable(
+    pictures: Sequence[Picture], index: int, short_side: int | None = None
+) -> tuple[Image.Image, str]:
+    """Decode a picture as `read_rgb`, or one after it where it broke meanwhile; and its name.
 
     Raises: UnreadableImageError: if the next ones cannot be read either.
     """
     for offset in range(SUBSTITUTES):
         picture = pictures[(index + offset) % len(pictures)]
         try:
-            return picture.read(), picture.name
+            return picture.read(short_side), picture.name
         except UnreadableImageError as error:
             fault = f"{picture.name} can no longer be read: {error}"
             warnings.warn(f"{fault}; the picture after it takes its place", stacklevel=2)
@@ -100,7 +105,8 @@ class TrainPictures(Dataset[Sample]):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Cut the picture `key[0]` with the random numbers that the seed `key[1]` gives."""
         index, seed = key
-        image, name = readable(self.pictures, index)
+        # Evaluation decodes at full size, so that its pictures are those of any other program.
+        image, name = readable(self.pictures, index, math.ceil(self.zoom * self.size))
         x, y, flip = torch.rand(3, generator=torch.Generator().manual_seed(seed)).tolist()
         rgb = resized(image, self.size, square(image, self.zoom, x, y))
         return {"rgb": rgb.flip(-1) if flip < 0.5 else rgb, "name": name}
