@@ -36,7 +36,7 @@ class Colorizer(lightning.LightningModule):
         ema_decay: decay a step of the generator's moving average, which then serves validation
             and inference; None keeps no average.
         init_generator: a checkpoint whose generator training starts from.
-        channels_last, compile: how the networks run; worth it on GPUs.
+        channels_last, compile: how the networks run; the latter is worth it on GPUs.
 
     Raises: ValueError: if arguments contradict each other or are out of range.
     """
@@ -191,13 +191,10 @@ class Colorizer(lightning.LightningModule):
         if not loss.isfinite():
             raise self._not_finite(f"{name} is {loss.item()}")
         optimizer.zero_grad()
-        self.manual_backward(loss)
+        with ranks.averaged_gradients(self.trainer.strategy, optimizer):
+            self.manual_backward(loss)
         if self.hparams["clip_grad_norm"] is not None:
-            self.clip_gradients(
-                optimizer,
-                gradient_clip_val=self.hparams["clip_grad_norm"],
-                gradient_clip_algorithm="norm",
-            )
+            self.clip_gradients(optimizer, self.hparams["clip_grad_norm"], "norm")
         optimizer.step()
 
     def on_train_epoch_end(self) -> None:

@@ -6,7 +6,8 @@ import signal
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,6 +55,28 @@ def summed(tensor: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
 def mean(tensor: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
     """Average a tensor over all ranks, as `summed`."""
     return summed(tensor) / this_and_all()[1]
+
+
+@contextmanager
+def averaged_gradients(strategy: Any, optimizer: Any) -> Iterator[None]:
+    """Give every rank the mean of all ranks' gradients from a backward pass in the block.
+
+    Lightning's DDP would send those of all networks, and a GAN's step is of one alone.
+
+    Args: strategy: Lightning's. optimizer: of the parameters that the step is of.
+    """
+    count = this_and_all()[1]
+    if count == 1:
+        yield
+        return
+    with strategy.block_backward_sync():
+        yield
+    parameters = [one for group in optimizer.param_groups for one in group["params"]]
+    gradients = [one.grad for one in parameters if one.grad is not None]
+    for work in [distributed.all_reduce(gradient, async_op=True) for gradient in gradients]:
+        cast(Any, work).wait()
+    for gradient in gradients:
+        gradient.div_(count)
 
 
 def share_buffers(module: nn.Module) -> None:

@@ -18,8 +18,8 @@ from torch.multiprocessing.spawn import spawn
 from src import ranks
 from src.batch_norm import CpuBatchNormSync, RankBatchNorm2d
 from src.data.pictures import EpochShuffle
+from src.experiment import train
 from src.tracking import read_metrics
-from src.train import train
 from tests.conftest import ROOT, TINY
 
 GAN = ("model=unet_gan", "model.ema_decay=0.9", "data=folder", "trainer.log_every_n_steps=1",
@@ -131,7 +131,7 @@ def batch_norm(rank: int, port: int, path: str) -> None:
 
 
 def test_synchronised_batch_norm_is_batch_norm_of_the_whole_batch(tmp_path: Path) -> None:
-    x = torch.randn(6, 3, 5, 4) * 2 + 1
+    x = torch.randn(7, 3, 5, 4) * 2 + 1
     torch.save(x, tmp_path / "x.pt")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
