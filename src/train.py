@@ -4,37 +4,23 @@ python -m src.train model=unet_gan data=folder data.root=DIR trainer=gpu
 """
 
 import importlib
-import logging
-import warnings
 from pathlib import Path
-from typing import Any, cast
 
 import hydra
-import lightning
-import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from src import errors, metrics, plugins, ranks, report, run_folder, sweep, tracking
-from src.batch_norm import CpuBatchNormSync
-from src.callbacks import Pruning
-from src.colorizer import Colorizer
-from src.data import ColorizationData
-from src.saving import WholeCheckpointIO
-from src.settings import require_one_of
+from src import errors, experiment, plugins, run_folder, sweep
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 plugins.register(CONF / "plugins")
-PRECISIONS = ("32-true", "bf16-mixed")
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def main(config: DictConfig) -> float | None:
     with errors.ending_for_people():
         if sweep.is_job():
-            return sweep.run_job(config, train)
+            return sweep.run_job(config, experiment.train)
         if config.resume is not None:
             typed = HydraConfig.get().overrides
             config = run_folder.resumed(config, [*typed.hydra, *typed.task])
@@ -42,134 +28,8 @@ def main(config: DictConfig) -> float | None:
                 place = run_folder.from_here(Path(config.run.folder))
                 print(f"{place} is finished: trainer.max_epochs=N beside resume= extends it")
                 return None
-        train(config)
+        experiment.train(config)
     return None
-
-
-def train(config: DictConfig) -> dict[str, float]:
-    """Run one experiment and leave its folder. Returns: the test figures by name.
-
-    Raises: ValueError: if the configuration makes no sense, or the folder is another run's.
-    """
-    config = run_folder.self_contained(config)
-    folder = Path(config.run.folder)
-    _check(config, folder)
-    with run_folder.locked(folder):
-        must_launch = ranks.must_be_launched(config.trainer)
-        return ranks.launch(_train, config) if must_launch else _train(config)
-
-
-def _train(config: DictConfig) -> dict[str, float]:
-    folder = Path(config.run.folder)
-    _quieten()
-    goes_on = _prepare(config, folder)
-    data: ColorizationData = instantiate(config.data)
-    lightning.seed_everything(config.seed, workers=True, verbose=False)
-    model: Colorizer = instantiate(config.model)
-    callbacks = _instantiate_each(config.callbacks)
-    sync_on_cpu = config.trainer.sync_batchnorm and not torch.cuda.is_available()
-    trainer: lightning.Trainer = instantiate(
-        config.trainer,
-        callbacks=[*callbacks, ranks.EndAtSigterm()],
-        logger=_instantiate_each(config.logger),
-        plugins=[WholeCheckpointIO(), *([CpuBatchNormSync()] if sync_on_cpu else [])],
-        sync_batchnorm=config.trainer.sync_batchnorm and not sync_on_cpu,
-    )
-    for logger in trainer.loggers:
-        logger.log_hyperparams(cast(Any, OmegaConf.to_container(config, resolve=True)))
-    try:
-        checkpoint = str(folder / run_folder.LAST) if goes_on else None
-        trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-        pruned = any(isinstance(one, Pruning) and one.pruned for one in callbacks)
-        figures = {} if pruned else _test(trainer, model, data)
-    except BaseException as error:
-        tracking.finish(failed=True)
-        _say_what_is_left(folder, error)
-        raise
-    run_folder.write_result(
-        folder,
-        "pruned" if pruned else "done",
-        reason=f"after {trainer.current_epoch} epochs" if pruned else "",
-        score=cast(Any, trainer.checkpoint_callback).best_model_score.item(),
-        figures=figures,
-    )
-    upload = tracking.finish(failed=False)
-    if trainer.is_global_zero:
-        print(report.fit_line(_fit(folder), len(data.eval_pictures("train", data.fit_images))))
-        if figures:
-            print(report.test_table(figures, f"{config.run.model}, best.ckpt", data.protocol))
-        print(report.closing(run_folder.from_here(folder), data.next_step, upload))
-    return figures
-
-
-@rank_zero_only
-def _say_what_is_left(folder: Path, error: BaseException) -> None:
-    print(f"The run stopped early. What it made is in {run_folder.from_here(folder)}", flush=True)
-    # Nothing else changes from one start to the next: the same mistake would end it again.
-    if isinstance(error, SystemExit | KeyboardInterrupt | OSError):
-        print(f"To go on with it: {run_folder.resume_command(folder)}", flush=True)
-
-
-def _fit(folder: Path) -> dict[str, float]:
-    rows = tracking.read_metrics(folder / "metrics.csv")
-    last = [row for row in rows if row.get("fit/ab_mae")][-1]
-    return {name: float(value) for name, value in last.items() if name.startswith("fit/")}
-
-
-def _check(config: DictConfig, folder: Path) -> None:
-    missing = sorted(OmegaConf.missing_keys(config))
-    if missing:
-        raise ValueError(f"{missing[0]} is not given: add {missing[0]}=... to the command")
-    if config.resume is None and (folder / "metrics.csv").exists():
-        raise ValueError(f"{folder} holds another run: choose another hydra.run.dir")
-    # Lightning would clip scaled gradients in 16-mixed, and Lab needs float32 around it.
-    require_one_of("trainer.precision", config.trainer.precision, PRECISIONS)
-    known = [f"{subset}/{name}" for subset in ("val", "fit") for name in metrics.COLORING]
-    require_one_of("monitor", config.monitor, known)
-
-
-def _prepare(config: DictConfig, folder: Path) -> bool:
-    """Make a new run's folder, or set back an interrupted one. Returns: whether it goes on."""
-    run_folder.store_config(config)
-    if config.resume is None:
-        return False
-    epochs = run_folder.completed(folder)
-    if ranks.is_zero():
-        print(f"resuming {run_folder.from_here(folder)} after {epochs} completed epochs")
-        (folder / run_folder.RESULT).unlink(missing_ok=True)
-        tracking.keep_epochs(folder / "metrics.csv", epochs)
-        for torn in (folder / "checkpoints").glob(".*.part"):
-            torn.unlink()
-    return epochs > 0
-
-
-def _test(trainer: lightning.Trainer, model: Colorizer, data: ColorizationData) -> dict[str, float]:
-    best = cast(Any, trainer.checkpoint_callback).best_model_path
-    if not best:
-        raise ValueError(
-            "training ended before a validation, so there is no best.ckpt: raise "
-            "trainer.max_epochs, or check the limits and intervals of the trainer"
-        )
-    tested = trainer.test(model, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
-    return dict(tested[0]) if tested else {}
-
-
-def _instantiate_each(nodes: DictConfig) -> list[Any]:
-    made = instantiate(nodes, _convert_="all").values()
-    return [one for one in made if one is not None]
-
-
-def _quieten() -> None:
-    # Lightning's advertisements and its notes on what the configuration chose on purpose.
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (
-        ".*does not have many workers.*",
-        ".*log_every_n_steps.*",
-        ".*is not empty.*",
-        ".*LeafSpec.*",
-    ):
-        warnings.filterwarnings("ignore", message)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ ROWS = (
     {"data", "colorizer", "inference", "report", "run_folder", "saving"},
     {"tracking", "ranking"},
     {"callbacks", "sweep"},
+    {"experiment"},
     {"train", "prepare", "audit", "evaluate", "colorize", "export", "demo"},
 )
 ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}

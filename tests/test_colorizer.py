@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from src import checkpoint, color
 from src.colorizer import Colorizer, NonFiniteLossError
-from src.train import train
+from src.experiment import train
 
 Configure = Callable[..., DictConfig]
 

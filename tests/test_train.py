@@ -17,8 +17,9 @@ from src.checkpoint import load, load_generator
 from src.colorize import run as colorize_files
 from src.data import FolderData
 from src.data.pictures import EpochShuffle
+from src.experiment import train
 from src.run_folder import folder_name
-from src.train import main, train
+from src.train import main
 from tests.conftest import ROOT, TINY
 
 Configure = Callable[..., DictConfig]
