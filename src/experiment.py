@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from src import metrics, ranks, report, run_folder, tracking
+from src import files, metrics, ranks, report, run_folder, tracking
 from src.batch_norm import CpuBatchNormSync
 from src.callbacks import Pruning
 from src.colorizer import Colorizer
@@ -38,8 +38,9 @@ def train(config: DictConfig) -> dict[str, float]:
 def _train(config: DictConfig) -> dict[str, float]:
     folder = Path(config.run.folder)
     quieten()
-    goes_on = _prepare(config, folder)
+    epochs = _prepare(config, folder)
     data: ColorizationData = instantiate(config.data)
+    data.first_epoch = epochs
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     model: Colorizer = instantiate(config.model)
     callbacks = _instantiate_each(config.callbacks)
@@ -54,7 +55,7 @@ def _train(config: DictConfig) -> dict[str, float]:
     for logger in trainer.loggers:
         logger.log_hyperparams(cast(Any, OmegaConf.to_container(config, resolve=True)))
     try:
-        checkpoint = str(folder / run_folder.LAST) if goes_on else None
+        checkpoint = str(folder / run_folder.LAST) if epochs else None
         trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         pruned = any(isinstance(one, Pruning) and one.pruned for one in callbacks)
         figures = {} if pruned else _test(trainer, model, data)
@@ -74,13 +75,13 @@ def _train(config: DictConfig) -> dict[str, float]:
         print(report.fit_line(_fit(folder), len(data.eval_pictures("train", data.fit_images))))
         if figures:
             print(report.test_table(figures, f"{config.run.model}, best.ckpt", data.protocol))
-        print(report.closing(run_folder.from_here(folder), data.next_step, upload))
+        print(report.closing(files.from_here(folder), data.next_step, upload))
     return figures
 
 
 @rank_zero_only
 def _say_what_is_left(folder: Path, error: BaseException) -> None:
-    print(f"The run stopped early. What it made is in {run_folder.from_here(folder)}", flush=True)
+    print(f"The run stopped early. What it made is in {files.from_here(folder)}", flush=True)
     # Nothing else changes from one start to the next: the same mistake would end it again.
     if isinstance(error, SystemExit | KeyboardInterrupt | OSError):
         print(f"To go on with it: {run_folder.resume_command(folder)}", flush=True)
@@ -104,19 +105,19 @@ def _check(config: DictConfig, folder: Path) -> None:
     require_one_of("monitor", config.monitor, known)
 
 
-def _prepare(config: DictConfig, folder: Path) -> bool:
-    """Make a new run's folder, or set back an interrupted one. Returns: whether it goes on."""
+def _prepare(config: DictConfig, folder: Path) -> int:
+    """Make a new run's folder, or set back an interrupted one. Returns: the epochs it has done."""
     run_folder.store_config(config)
     if config.resume is None:
-        return False
+        return 0
     epochs = run_folder.completed(folder)
     if ranks.is_zero():
-        print(f"resuming {run_folder.from_here(folder)} after {epochs} completed epochs")
+        print(f"resuming {files.from_here(folder)} after {epochs} completed epochs")
         (folder / run_folder.RESULT).unlink(missing_ok=True)
         tracking.keep_epochs(folder / "metrics.csv", epochs)
         for torn in (folder / "checkpoints").glob(".*.part"):
             torn.unlink()
-    return epochs > 0
+    return epochs
 
 
 def _test(trainer: lightning.Trainer, model: Colorizer, data: ColorizationData) -> dict[str, float]:

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,14 +15,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from src import train
 from src.checkpoint import load
-from src.run_folder import resume_command, resumed, store_config
+from src.run_folder import folder_name, resume_command, resumed, store_config
 from src.tracking import read_metrics
 from tests.conftest import ROOT, TINY
 
 Configure = Callable[..., DictConfig]
 EPOCHS = 4
 GAN = ("model=unet_gan", "model.ema_decay=0.9", "model.decay_share=0.5", "data=folder",
-       "trainer.log_every_n_steps=1", f"trainer.max_epochs={EPOCHS}")  # fmt: skip
+       "data.num_workers=1", "trainer.log_every_n_steps=1",
+       f"trainer.max_epochs={EPOCHS}")  # fmt: skip
 
 # A training that SIGKILL ends: when so many seconds have passed since the first step, or when half
 # of so many checkpoints are on the disk.
@@ -160,9 +162,11 @@ def test_a_finished_run_says_so_and_can_be_extended_where_it_was_moved_to(
     ("arguments", "fault"),
     [(["resume=copy", "seed=1", "trainer.max_epochs=9"], "seed=1: expected nothing but"),
      (["resume=copy", "model=cnn"], "model=cnn: expected nothing but"),
-     (["resume=copy", "trainer.max_epochs=2"], "trainer.max_epochs=2: expected a whole number of"),
+     (["resume=copy", "trainer.max_epochs=2"], f"trainer.max_epochs=2: expected at least {EPOCHS}"),
+     (["resume="], "resume= names no folder"),
      (["resume=nowhere"], "expected a run's folder, with .hydra/config.yaml in it"),
-     (["-m", "resume=copy"], "a sweep goes on by its own command")],
+     (["-m", "resume=copy"], "a sweep goes on by its own command"),
+     (["-m", "resume=copy,nowhere"], "a sweep goes on by its own command")],
 )  # fmt: skip
 def test_mistakes_beside_resume_are_told_by_name(
     copy: Path, arguments: list[str], fault: str,
@@ -191,6 +195,38 @@ def test_the_configuration_of_a_strangers_folder_builds_nothing_else(
     config.resume = config.run.folder
     with pytest.raises(ValueError, match=r"not allowed|does not exist"):
         resumed(config, [f"resume={config.resume}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [("", "is broken, so start the run anew"), ("- a", "is broken, so start the run anew"),
+     ("run: {}", "expected run, data, model"), ("{", "is broken, so start the run anew")],
+)  # fmt: skip
+def test_a_broken_configuration_is_named(tmp_path: Path, text: str, fault: str) -> None:
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text(text)
+    with pytest.raises(ValueError, match=fault) as raised:
+        resumed(OmegaConf.create({"resume": str(tmp_path)}), [])
+    assert "config.yaml" in str(raised.value)
+
+
+def test_a_strangers_configuration_writes_nowhere_else(
+    configure: Configure, tmp_path: Path
+) -> None:
+    config = configure()
+    store_config(config)
+    OmegaConf.update(config, "callbacks.last.dirpath", str(tmp_path / "elsewhere"))
+    store_config(config)
+    config.resume = config.run.folder
+    with pytest.raises(ValueError, match="elsewhere, outside its own folder"):
+        resumed(config, [])
+
+
+def test_jobs_that_differ_in_odd_characters_alone_get_folders_of_their_own() -> None:
+    names = {folder_name(f"data.root-{root}") for root in ("/p/h", "/p_h", "p,h", "x" * 300)}
+    assert len(names) == 4
+    assert all(re.fullmatch(r"[\w.+-]{1,200}", name) for name in names)
+    assert folder_name("model-cnn_seed-0") == "model-cnn_seed-0"
 
 
 def test_a_folder_in_use_is_left_alone(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
     """
 
     next_step: str | None = None  # what to tell a person who has trained on this
+    first_epoch = 0  # of this process; a resumed run's is not 0
 
     def __init__(
         self,
@@ -97,9 +98,12 @@ class ColorizationData(lightning.LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader[Any]:
         pictures = [*self.subsets["train"]] * self.repeat
+        sampler = EpochShuffle(len(pictures), self.seed, *ranks.this_and_all())
+        # Lightning sets it only after loading processes have asked for the first pictures.
+        sampler.set_epoch(self.first_epoch)
         return self._loader(
             TrainPictures(pictures, self.image_size, self.zoom),
-            sampler=EpochShuffle(len(pictures), self.seed, *ranks.this_and_all()),
+            sampler=sampler,
             # A last batch of another size would make compiled networks compile again.
             drop_last=len(pictures) > self.batch_size,
         )
