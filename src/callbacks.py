@@ -4,6 +4,7 @@ import math
 import statistics
 import sys
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -162,7 +163,8 @@ class Curves(Callback):
         self._draw()
 
     def on_exception(self, trainer: lightning.Trainer, *_: Any) -> None:
-        self._draw()
+        with suppress(OSError):  # a full disk has been told of already
+            self._draw()
 
     @rank_zero_only
     def _draw(self) -> None:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
@@ -23,6 +25,25 @@ def whole(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def lock(folder: Path) -> filelock.BaseFileLock:
+    """Keep other processes from working in `folder` until this one ends or releases the lock.
+
+    Raises: ValueError: if another one does.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    own = filelock.FileLock(folder / ".lock")
+    try:
+        own.acquire(timeout=0)
+    except filelock.Timeout:
+        raise ValueError(f"another process is at work in {from_here(folder)}: let it end") from None
+    return own
+
+
+def from_here(path: Path) -> Path:
+    """Shorten a path below the working directory, for people to copy."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def write_text(path: Path, text: str) -> None:

@@ -91,9 +91,17 @@ def must_be_launched(trainer: DictConfig) -> bool:
 
     Raises: ValueError: if the devices do not fit the strategy or the number of machines.
     """
+    started = 1
     if TorchElasticEnvironment.detect():
-        return False
-    if SLURMEnvironment.detect() and int(os.environ["SLURM_NTASKS"]) > 1:
+        started = int(os.environ["WORLD_SIZE"])
+    elif SLURMEnvironment.detect():
+        started = int(os.environ["SLURM_NTASKS"])
+    if started > 1 and not str(trainer.strategy).startswith("ddp"):
+        raise ValueError(
+            f"{started} processes were started with trainer.strategy={trainer.strategy}: expected "
+            "one. trainer=ddp or trainer=gpu_multi takes more"
+        )
+    if started > 1 or TorchElasticEnvironment.detect():
         return False
     count = _device_count(trainer)
     if trainer.num_nodes > 1:
@@ -111,6 +119,8 @@ def must_be_launched(trainer: DictConfig) -> bool:
 
 def _device_count(trainer: DictConfig) -> int:
     devices = trainer.devices
+    if devices == 0:
+        raise ValueError("trainer.devices=0: expected at least one, or -1 for all")
     if isinstance(devices, int) and devices > 0:
         return devices
     if OmegaConf.is_list(devices):

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import filelock
 import yaml
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
@@ -24,6 +23,9 @@ LAST = Path("checkpoints", "last.ckpt")
 # What the configuration of a stranger's folder may build.
 BUILDS = ("lightning.Trainer", "src.tracking.wandb_logger")
 BUILDS_CLASSES_OF = ("src", "lightning.pytorch.callbacks", "lightning.pytorch.loggers")
+# The parts of a configuration that there must be, and the keys of what they write to.
+PARTS = ("run", "data", "model", "trainer", "callbacks", "logger")
+WRITTEN = ("dirpath", "folder", "default_root_dir")
 BESIDE_RESUME = ("resume", "trainer.max_epochs")
 HYDRAS_OWN = "hydra.mode=RUN"  # which it adds to what was typed
 
@@ -36,21 +38,21 @@ def folder_name(overrides: str) -> str:
     A path with = or , in it could not be given back to Hydra as an override.
     """
     name = re.sub(r"[^\w.+-]+", "_", overrides) or "default"
-    if len(name.encode()) <= 200:
+    if (name == overrides and len(name.encode()) <= 200) or not overrides:
         return name
-    return f"{name[:60]}_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-
-
-def from_here(path: Path) -> Path:
-    """Shorten a path below the working directory, for people to copy."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    # Two jobs whose names would differ in such characters alone must not share a folder.
+    return f"{name[:60]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
 
 
 def resume_command(folder: Path) -> str:
     """Return what a person types to go on with the run in `folder`."""
-    argument = f"resume={from_here(folder)}"
-    if not re.fullmatch(r"[\w./+=-]+", str(from_here(folder))) or "=" in str(from_here(folder)):
-        argument = shlex.quote(f"resume='{from_here(folder)}'")  # quoted for Hydra and the shell
+    argument = f"resume={files.from_here(folder)}"
+    if not re.fullmatch(r"[\w./+=-]+", str(files.from_here(folder))) or "=" in str(
+        files.from_here(folder)
+    ):
+        argument = shlex.quote(
+            f"resume='{files.from_here(folder)}'"
+        )  # quoted for Hydra and the shell
     return f"python -m src.train {argument}"
 
 
@@ -85,12 +87,19 @@ def resumed(given: DictConfig, overrides: Sequence[str]) -> DictConfig:
             f"{', '.join(others)}: expected nothing but trainer.max_epochs=N beside resume=, "
             "since a run goes on with its own configuration"
         )
+    if not given.resume:
+        raise ValueError("resume= names no folder: expected that of the run to go on with")
     folder = Path(str(given.resume)).absolute()
     config = _stored_config(folder)
-    config.run.folder, config.resume = str(folder), str(folder)
+    config.resume = str(folder)
     if "trainer.max_epochs" in keys:
         config.trainer.max_epochs = given.trainer.max_epochs
-    require_whole("trainer.max_epochs", config.trainer.max_epochs, max(1, completed(folder)))
+    require_whole("trainer.max_epochs", config.trainer.max_epochs, 1)
+    if completed(folder) > config.trainer.max_epochs:
+        raise ValueError(
+            f"trainer.max_epochs={config.trainer.max_epochs}: expected at least "
+            f"{completed(folder)}, since so many epochs are done already"
+        )
     return config
 
 
@@ -115,8 +124,19 @@ def is_finished(config: DictConfig) -> bool:
 def _stored_config(folder: Path) -> DictConfig:
     try:
         config = cast(DictConfig, OmegaConf.load(folder / CONFIG))
-        for target in _targets(OmegaConf.to_container(config, resolve=True)):
-            _require_buildable(target)
+        if not OmegaConf.is_dict(config) or not config.keys() >= {*PARTS}:
+            raise ValueError(
+                f"{folder / CONFIG} is broken, so start the run anew: expected {', '.join(PARTS)}"
+            )
+        config.run.folder = str(folder)
+        for key, value in _values(OmegaConf.to_container(config, resolve=True)):
+            if key == "_target_":
+                _require_buildable(value)
+        for part in (config.callbacks, config.logger, config.trainer):
+            for key, value in _values(OmegaConf.to_container(part, resolve=True)):
+                inside = Path(str(value)).resolve().is_relative_to(folder.resolve())
+                if key in WRITTEN and value is not None and not inside:
+                    raise ValueError(f"the run would write to {value}, outside its own folder")
     except FileNotFoundError:
         raise ValueError(f"resume={folder}: expected a run's folder, with {CONFIG} in it") from None
     except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
@@ -125,14 +145,13 @@ def _stored_config(folder: Path) -> DictConfig:
     return config
 
 
-def _targets(node: object) -> Iterator[object]:
-    if isinstance(node, Mapping):
-        if "_target_" in node:
-            yield node["_target_"]
-        node = list(node.values())
-    if isinstance(node, list):
-        for inner in node:
-            yield from _targets(inner)
+def _values(node: object) -> Iterator[tuple[object, object]]:
+    """Yield every key below a node, and its value."""
+    for key, value in node.items() if isinstance(node, Mapping) else ():
+        yield key, value
+        yield from _values(value)
+    for value in node if isinstance(node, list) else ():
+        yield from _values(value)
 
 
 def _require_buildable(target: object) -> None:
@@ -156,24 +175,10 @@ def read_result(folder: Path) -> dict[str, Any]:
     return files.read_json(folder / RESULT)
 
 
-def lock(folder: Path) -> filelock.BaseFileLock:
-    """Keep other processes from working in `folder` until this one ends or releases the lock.
-
-    Raises: ValueError: if another one does.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    own = filelock.FileLock(folder / ".lock")
-    try:
-        own.acquire(timeout=0)
-    except filelock.Timeout:
-        raise ValueError(f"another process is at work in {from_here(folder)}: let it end") from None
-    return own
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of `folder` during the block; one process does so for all its ranks."""
-    own = lock(folder) if ranks.is_zero() else None
+    own = files.lock(folder) if ranks.is_zero() else None
     try:
         yield
     finally:

@@ -39,6 +39,9 @@ def run_job(config: DictConfig, train: Callable[[DictConfig], object]) -> float:
             config.resume = str(folder)
         try:
             train(config)
+        except (SystemExit, KeyboardInterrupt):
+            print("To go on with all of the sweep: its own command again", flush=True)
+            raise
         # Whatever it is, the other jobs can do without it.
         except Exception as error:
             reason = errors.in_one_line(error)
@@ -60,7 +63,8 @@ class Sweep(Callback):
         with errors.ending_for_people():
             for part in (config.hydra.launcher, config.hydra.sweeper):
                 plugins.require_installed(part._target_)
-            if config.resume is not None:
+            # Several folders are no value yet, but stand in the command.
+            if any(one.startswith("resume=") for one in config.hydra.overrides.task):
                 raise ValueError("resume= goes on with one run; a sweep goes on by its own command")
             folder, self._lock = _claim_folder(config)
             _describe(folder, config, finished=False)
@@ -82,7 +86,7 @@ class Sweep(Callback):
             _describe(folder, config, finished=all_ended)
             self._lock.release()
             print(ranking.as_table(runs, config.monitor, config.mode))
-            print(f"Everything is in {run_folder.from_here(folder)}", flush=True)
+            print(f"Everything is in {files.from_here(folder)}", flush=True)
         if not all_ended:
             sys.exit(1)
 
@@ -96,12 +100,12 @@ def _claim_folder(config: DictConfig) -> tuple[Path, filelock.BaseFileLock]:
     for found in sorted(new.parent.glob(f"*/{DESCRIPTION}"), reverse=True):
         if files.read_json(found) == _description(config, finished=False):
             try:
-                lock = run_folder.lock(found.parent)
+                lock = files.lock(found.parent)
             except ValueError:
                 continue  # it runs right now
-            print(f"going on with the sweep in {run_folder.from_here(found.parent)}")
+            print(f"going on with the sweep in {files.from_here(found.parent)}")
             return found.parent, lock
-    return new, run_folder.lock(new)
+    return new, files.lock(new)
 
 
 def _description(config: DictConfig, *, finished: bool) -> dict[str, Any]:
@@ -117,5 +121,6 @@ def _describe(folder: Path, config: DictConfig, *, finished: bool) -> None:
 def _leave_out_of_names(overrides: Sequence[str]) -> str:
     """Keep what all jobs share out of the names of their folders, which would be long and alike."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    shared = [f"'{one.get_key_element()}'" for one in parsed if not one.is_sweep_override()]
+    swept = {one.get_key_element() for one in parsed if one.is_sweep_override()}
+    shared = [f"'{key}'" for one in parsed if (key := one.get_key_element()) not in swept]
     return f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]"

@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from src import files, ranks, run_folder
+from src import files, ranks
 
 Mode = Literal["online", "offline", "disabled"]
 
@@ -65,8 +65,14 @@ def read_metrics(path: Path) -> list[dict[str, str]]:
     """Read metrics.csv, whose rows have a text for every column; none where there is no file."""
     if not path.is_file():
         return []
-    with path.open(newline="") as file:
-        return [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(file)]
+    try:
+        with path.open(newline="") as file:
+            rows = [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(file)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is broken; remove it to go on without it: {error}") from error
+    if rows and "epoch" not in rows[0]:
+        raise ValueError(f"{path} is broken; remove it to go on without it: no column epoch")
+    return rows
 
 
 def keep_epochs(path: Path, count: int) -> None:
@@ -122,7 +128,7 @@ def finish(*, failed: bool) -> str | None:
     folder = Path(run.dir).parent
     was_offline = run.settings.mode == "offline"
     run.finish(exit_code=int(failed))
-    return f"wandb sync {run_folder.from_here(folder)}" if was_offline else None
+    return f"wandb sync {files.from_here(folder)}" if was_offline else None
 
 
 def _mode_of_environment() -> Mode | None:
@@ -161,4 +167,4 @@ def _start(mode: Mode, options: dict[str, Any]) -> Any:
         print(f"W&B: offline, since it could not be reached: {error}")
         mode = "offline"
     id_file.parent.mkdir(parents=True, exist_ok=True)
-    return wandb.init(mode=mode, settings=settings, **options)
+    return wandb.init(mode=mode, settings=settings, id=uuid.uuid4().hex[:8], **options)

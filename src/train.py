@@ -10,7 +10,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from src import errors, experiment, plugins, run_folder, sweep
+from src import errors, experiment, files, plugins, run_folder, sweep
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 plugins.register(CONF / "plugins")
@@ -25,7 +25,7 @@ def main(config: DictConfig) -> float | None:
             typed = HydraConfig.get().overrides
             config = run_folder.resumed(config, [*typed.hydra, *typed.task])
             if run_folder.is_finished(config):
-                place = run_folder.from_here(Path(config.run.folder))
+                place = files.from_here(Path(config.run.folder))
                 print(f"{place} is finished: trainer.max_epochs=N beside resume= extends it")
                 return None
         experiment.train(config)

@@ -10,6 +10,7 @@ from typing import Any
 import lightning
 import pytest
 import torch
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
@@ -99,6 +100,7 @@ def test_a_mistake_on_the_ranks_is_one_line(
 @pytest.mark.parametrize(
     ("overrides", "fault"),
     [(["trainer=cpu", "trainer.devices=2"], "trainer=ddp or trainer=gpu_multi takes more"),
+     (["trainer=ddp", "trainer.devices=0"], "expected at least one"),
      (["trainer=ddp", "trainer.num_nodes=2"], "start one process a device")],
 )  # fmt: skip
 def test_devices_that_do_not_fit_are_refused(
@@ -106,6 +108,16 @@ def test_devices_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=fault):
         ranks.must_be_launched(configure(*overrides).trainer)
+
+
+def test_processes_that_others_started_need_a_strategy_for_several(
+    configure: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TorchElasticEnvironment, "detect", lambda: True)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match=r"2 processes were started with trainer.strategy=auto"):
+        ranks.must_be_launched(configure("trainer=cpu").trainer)
+    assert not ranks.must_be_launched(configure("trainer=ddp").trainer)
 
 
 def test_the_batches_of_all_ranks_are_the_batch_of_one_process() -> None:

@@ -98,6 +98,14 @@ def test_a_run_of_a_killed_sweep_is_gone_on_with(
     assert read(new / "sweep.csv") == read(folder / "sweep.csv")
 
 
+def test_what_is_given_and_also_swept_names_the_folders(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("model=cnn", "seed=5", "seed=0,1", "data=folder", f"data.root={photos}")
+    assert sweep(monkeypatch, *arguments) == 0
+    assert len(read(only_sweep() / "sweep.csv")) == 2
+
+
 def test_optuna_searches_and_prunes(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = (
         "experiment=search", f"data.root={photos}", "hydra.sweeper.n_trials=4",

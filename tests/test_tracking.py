@@ -11,6 +11,7 @@ import wandb
 from lightning.pytorch.utilities import rank_zero_only
 
 from src import tracking
+from src.tracking import keep_epochs
 
 
 @pytest.fixture(autouse=True)
@@ -157,3 +158,10 @@ def test_epochs_that_were_not_completed_are_cut_off(tmp_path: Path) -> None:
         file.write("1")  # half a row
     tracking.keep_epochs(logger.path, 2)
     assert [row["epoch"] for row in tracking.read_metrics(logger.path)] == ["0", "1"]
+
+
+@pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"epoch\xff\n"])
+def test_a_broken_file_of_figures_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "metrics.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=r"metrics.csv is broken; remove it"):
+        keep_epochs(tmp_path / "metrics.csv", 1)
