@@ -1,11 +1,13 @@
 """Reading picture files as they really are, and writing them whole or not at all."""
 
 import io
+import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from src import files
 
@@ -32,8 +34,7 @@ def read_rgb(path: Path, short_side: int | None = None) -> Image.Image:
         as its short side keeps this many pixels; None decodes everything.
     Raises: UnreadableImageError: if the file is missing, broken, too large or no picture.
     """
-    if not path.is_file():  # a named pipe would wait for ever
-        raise UnreadableImageError("not a regular file" if path.exists() else "no such file")
+    require_regular(path)
     try:
         with warnings.catch_warnings():
             # Pillow's notes on odd metadata, and on large pictures: those of twice its limit,
@@ -55,6 +56,29 @@ def read_rgb(path: Path, short_side: int | None = None) -> Image.Image:
     # Decoders meet hostile bytes with whatever exception comes first.
     except Exception as error:
         raise UnreadableImageError(f"{type(error).__name__}: {error}") from error
+
+
+def require_regular(path: Path) -> None:
+    """Refuse what is no file, such as a named pipe, which would wait for ever."""
+    if not path.is_file():
+        raise UnreadableImageError("not a regular file" if path.exists() else "no such file")
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Return width and height of a picture that can be read, as `read_rgb` turns it."""
+    with Image.open(path, formats=FORMATS) as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+        return image.size[::-1] if turned else image.size
+
+
+def find(root: Path) -> Iterator[str]:
+    """Yield the paths below `root` of all files that are named like pictures, but hidden ones."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            # Hidden files are other programs' business, such as macOS's "._photo.jpg".
+            if Path(name).suffix.lower() in EXTENSIONS and not name.startswith("."):
+                yield Path(folder, name).relative_to(root).as_posix()
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
@@ -88,6 +112,9 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def write_image(image: Image.Image, path: Path) -> None:
-    """Write a picture in the format of its suffix, whole or not at all."""
+    """Write a picture in the format of its suffix, JPEG at quality 95 and 4:4:4, whole or not."""
+    form = Image.registered_extensions()[path.suffix.lower()]
+    # Pillow's own settings would move L by 1 and halve the resolution of ab.
+    options = {"quality": 95, "subsampling": 0} if form == "JPEG" else {}
     with files.whole(path) as partial:
-        image.save(partial, format=Image.registered_extensions()[path.suffix.lower()])
+        image.save(partial, format=form, **options)

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from numpy import ndarray
 
@@ -87,6 +88,34 @@ def ranking(groups: Mapping[str, Sequence[float]], label: str) -> UInt8[ndarray,
     axis.set_yticks(range(len(groups)), labels=list(groups))
     axis.set(xlabel=label, ylim=(len(groups) - 0.5, -0.5))
     axis.grid(alpha=0.3)
+    figure.tight_layout()
+    return _rendered(figure)
+
+
+def hues(
+    shares: Mapping[str, Float[ndarray, "hues chromas"]],
+) -> UInt8[ndarray, "H W 3"]:
+    """Draw a panel for each name: the share of pixels of each hue, stacked by rising chroma.
+
+    Args: shares: the first hue begins at 0 degrees, which is red's a* axis in Lab.
+    Returns: the figure as 8-bit sRGB.
+    """
+    figure = Figure(figsize=(3.6 * len(shares), 3.0), dpi=100)
+    panels = figure.subplots(1, len(shares), squeeze=False, sharey=True)[0]
+    for (name, table), axis in zip(shares.items(), panels, strict=True):
+        count, levels = table.shape
+        below = np.zeros(count)
+        for level in range(levels):
+            for hue in range(count):
+                # Lab's red, yellow, green and blue lie near these hues of HSV.
+                turn = (hue + 0.5) / count
+                angle = np.interp(turn, [0, 0.25, 0.5, 0.75, 1], [0.93, 1.15, 1.4, 1.6, 1.93])
+                shade = hsv_to_rgb((angle % 1, 0.3 + 0.7 * level / max(1, levels - 1), 0.85))
+                axis.bar(hue, 100 * table[hue, level], bottom=100 * below[hue], color=shade)
+            below += table[:, level]
+        axis.set(title=name, xlabel="hue", xticks=np.arange(0, count + 1, count / 4) - 0.5)
+        axis.set_xticklabels(["+a*", "+b*", "-a*", "-b*", ""])
+    panels[0].set_ylabel("% of pixels")
     figure.tight_layout()
     return _rendered(figure)
 

@@ -1,5 +1,6 @@
 """Every command of the README runs, shrunk where it is long."""
 
+import importlib
 import os
 import re
 import shlex
@@ -65,7 +66,7 @@ def test_the_readme_is_short_and_its_picture_exists() -> None:
 
 def test_there_are_commands() -> None:
     kinds = {command.split()[2 if command.startswith("python") else 1] for command in COMMANDS}
-    assert kinds == {"train", "test", "src.train", "src.colorize"}
+    assert kinds == {"train", "test", "src.train", "src.prepare", "src.audit", "src.colorize"}
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "src.train" in c])
@@ -92,6 +93,21 @@ def test_a_colorize_command_runs(command: str, place: Path) -> None:
     done = run([sys.executable, *words[1:]], place)
     assert done.returncode == 0, done.stderr
     assert (place / "out" / "PHOTO.png").is_file()
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "src.prepare" in c or "src.audit" in c])
+def test_a_command_about_data_sets_runs(
+    command: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = shlex.split(command)
+    monkeypatch.chdir(place)
+    for i, path in enumerate(sorted((place / "DIR").iterdir())):
+        target = place / "SPLIT" / ("train", "val", "test")[i % 3] / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    monkeypatch.setattr(sys, "argv", [*words[2:], "num_workers=0"])
+    importlib.import_module(words[2]).main()
+    assert "What was found: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("target", ["train", "test"])

@@ -1,11 +1,13 @@
 """Any folder of pictures, with a split that stays where it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lightning.pytorch.utilities import rank_zero_only
 
+from src.curation import manifest
+from src.curation.splits import by_hash
 from src.data.module import ColorizationData, Subset, Subsets
 from src.data.pictures import Picture
 from src.data.scan import Scan, scan, write_skipped
@@ -19,8 +21,8 @@ VAL_SHARES: dict[Subset, float] = {"val": 0.5, "test": 0.5}
 class FolderData(ColorizationData):
     """The pictures below a folder, split 60-20-20 by a hash of each file's content.
 
-    A folder that holds train/, val/ and test/ keeps them; with train/ and val/ alone, val/ is
-    halved by hash.
+    A folder that src.prepare has made keeps the split of its manifest. One that holds train/, val/
+    and test/ keeps them; with train/ and val/ alone, val/ is halved by hash.
 
     Args:
         root: the folder.
@@ -52,13 +54,22 @@ class FolderData(ColorizationData):
         self.report_dir = Path(report_dir)
         self.index_dir = Path(index_dir)
         self._found: Scan | None = None
+        self._manifest: dict[str, manifest.Row] | None = None
 
     def prepare_data(self) -> None:
         # One process of each machine reads the files; the others then find the hashes ready.
         self._scan_once()
 
     def _scan_once(self) -> Scan:
-        if self._found is None:
+        if self._found is not None:
+            return self._found
+        if (self.root / manifest.NAME).is_file():
+            kept = {row.file: row for row in manifest.read(self.root) if row.kept}
+            gone = {name: "no such file" for name in kept if not (self.root / name).is_file()}
+            self._manifest = kept
+            there = {name: row.sha256 for name, row in kept.items() if name not in gone}
+            self._found = Scan(there, gone)
+        else:
             self._found = scan(self.root, self.index_dir, self.num_workers)
         return self._found
 
@@ -67,11 +78,27 @@ class FolderData(ColorizationData):
         if found.skipped:
             self._report(found)
         contents = keep_some(found.contents, self.max_images)
-        subsets = split(contents, self.root)
+        subsets = split(contents, self.root) if self._manifest is None else self._given(contents)
         return {
             subset: [Picture(self.root / name, name) for name in sorted(names)]
             for subset, names in subsets.items()
         }
+
+    def _given(self, contents: Mapping[str, str]) -> dict[Subset, list[str]]:
+        """Split as the manifest of src.prepare says, which is told where it leaks."""
+        assert self._manifest is not None
+        leaks = manifest.leaks(self._manifest.values())
+        if leaks:
+            sources = ", ".join(row.source for row in leaks[0][:3])
+            rank_zero_only(print)(
+                f"leaks: {len(leaks)} groups of near-duplicates stand in more than one split of "
+                f"{self.root / manifest.NAME}, such as {sources}"
+            )
+        subsets: dict[Subset, list[str]] = {subset: [] for subset in SHARES}
+        for name in contents:
+            subsets[cast(Subset, self._manifest[name].split)].append(name)
+        _require_each(subsets, self.root)
+        return subsets
 
     def _report(self, found: Scan) -> None:
         path = self.report_dir / "skipped.csv"
@@ -115,12 +142,16 @@ def split(contents: Mapping[str, str], root: Path) -> dict[Subset, list[str]]:
     subsets: dict[Subset, list[str]] = {subset: list(names) for subset, names in inside.items()}
     if "test" not in given:
         subsets |= _split_by_hash(inside["val"], VAL_SHARES, root / "val")
+    _require_each(subsets, root)
+    return subsets
+
+
+def _require_each(subsets: Mapping[Subset, Sequence[str]], root: Path) -> None:
     for subset, names in subsets.items():
         if not names:
             raise ValueError(
                 f"no readable picture for {subset} in {root}: add some, or raise data.max_images"
             )
-    return subsets
 
 
 def _split_by_hash(
@@ -134,14 +165,8 @@ def _split_by_hash(
             f"got {len(hashes)} in files named {', '.join(sorted(EXTENSIONS))}: add more, or check "
             "data.root and data.max_images"
         )
-    subsets: dict[Subset, list[str]] = {}
-    start, upper = 0, 0.0
-    for rank, (subset, share) in enumerate(shares.items(), start=1):
-        upper += share
-        end = sum(int(sha[:16], 16) < upper * 2**64 for sha in hashes)
-        # With a handful of pictures chance may leave a subset empty: each gets at least one.
-        end = min(max(end, start + 1), len(hashes) - len(shares) + rank)
-        own = set(hashes[start:end])
-        subsets[subset] = [name for name, sha in contents.items() if sha in own]
-        start = end
+    assigned = by_hash(hashes, {str(subset): share for subset, share in shares.items()})
+    subsets: dict[Subset, list[str]] = {subset: [] for subset in shares}
+    for name, sha256 in contents.items():
+        subsets[cast(Subset, assigned[sha256])].append(name)
     return subsets

@@ -4,8 +4,7 @@ import csv
 import hashlib
 import io
 import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from src import files
-from src.images import EXTENSIONS, UnreadableImageError, read_rgb
+from src import files, images
+from src.images import UnreadableImageError, read_rgb
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def scan(root: Path, index_dir: Path, num_workers: int) -> Scan:
     """
     if not root.is_dir():
         raise ValueError(f"data.root={root} is no folder: give the folder that holds the pictures")
-    names = sorted(_picture_files(root))
+    names = sorted(images.find(root))
     digest = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()
     index_file = index_dir / f"{digest[:16]}.json"
     known = _read_index(index_file)
@@ -51,15 +50,6 @@ def scan(root: Path, index_dir: Path, num_workers: int) -> Scan:
     if fresh:
         _write_index(index_file, {name: (stamps[name], contents[name]) for name in contents})
     return Scan({name: contents[name] for name in names if name in contents}, skipped)
-
-
-def _picture_files(root: Path) -> Iterable[str]:
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            # Hidden files are other programs' business, such as macOS's "._photo.jpg".
-            if Path(name).suffix.lower() in EXTENSIONS and not name.startswith("."):
-                yield Path(folder, name).relative_to(root).as_posix()
 
 
 class _Reader(Dataset[tuple[str, str]]):

@@ -1,0 +1,38 @@
+"""Judge a data set that has a split, without changing it: leaks, duplicates, grey, colours.
+
+python -m src.audit data.root=DIR
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from src import errors, files
+from src.curation import auditing
+from src.curation.rules import Rules
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="audit")
+def main(config: DictConfig) -> None:
+    with errors.ending_for_people():
+        if OmegaConf.is_missing(config.data, "root"):
+            raise ValueError("data.root is not given: add data.root=DIR to the command")
+        root = Path(str(config.data.root)).expanduser()
+        limits = Rules(config.min_size, config.min_chroma_spread, config.one_hue)
+        workers = os.cpu_count() or 1 if config.num_workers is None else config.num_workers
+        page = Path(HydraConfig.get().runtime.output_dir) / "audit.html"
+        verdict = auditing.audit(root, limits, page, workers)
+        print(verdict.text)
+        print(f"What was found: {files.from_here(page)}")
+    if verdict.leaks:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Judging a data set that somebody else has split, without changing it."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from src import images
+from src.curation import duplicates, findings, manifest, splits
+from src.curation.examine import Examiner, examined
+from src.curation.manifest import SPLITS, Row
+from src.curation.rules import Rules
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an audit says: in words, and how many groups stand in more than one split."""
+
+    text: str
+    leaks: int
+
+
+def audit(root: Path, limits: Rules, page: Path, num_workers: int) -> Verdict:
+    """Examine every picture of a split data set and write the page about it.
+
+    Args:
+        root: holds train/, val/ and test/, two of them at least, or a manifest of src.prepare.
+        page: where the page goes.
+    Raises: ValueError: if there is no split to judge.
+    """
+    split_of = _splits(root)
+    examiner = Examiner(root, sorted(split_of), limits)
+    facts = list(examined(examiner, num_workers))
+    looks = {one.sha256: one.looks for one in facts if one.looks[0]}
+    contents = sorted(looks)
+    own, mirrored = ([bytes.fromhex(looks[sha][side]) for sha in contents] for side in (0, 1))
+    places = splits.place(contents, duplicates.near_pairs(own, mirrored), {}, {"train": 1.0})
+    rows = [
+        Row(
+            file=one.source, source=one.source, status="kept" if one.looks[0] else "rejected",
+            reason=one.fault, split=split_of[one.source],
+            group=places[one.sha256].group if one.looks[0] else "", sha256=one.sha256,
+            width=one.width, height=one.height,
+            mean_chroma=one.colors.mean_chroma if one.colors else 0.0,
+        ) for one in facts
+    ]  # fmt: skip
+    # What prepare would reject is listed as such, but its leaks count: it is in use here.
+    listed = [replace(row, status="rejected" if row.reason else "kept") for row in rows]
+    leaks = manifest.leaks(rows)
+    findings.write(page, listed, {(one.source, one.sha256): one for one in facts},
+                   originals=root, prepared=root, leaks=leaks)  # fmt: skip
+    return Verdict(_in_words(listed, leaks), len(leaks))
+
+
+def _splits(root: Path) -> dict[str, str]:
+    if not root.is_dir():
+        raise ValueError(f"data.root={root} is no folder: give the data set's folder")
+    if (root / manifest.NAME).exists():
+        return {row.file: row.split for row in manifest.read(root) if row.kept}
+    given = [split for split in SPLITS if (root / split).is_dir()]
+    if len(given) < 2:
+        raise ValueError(
+            f"{root} has no split to judge: expected train/, val/ and test/ in it, or a "
+            f"{manifest.NAME} of src.prepare"
+        )
+    return {f"{split}/{name}": split for split in given for name in images.find(root / split)}
+
+
+def _in_words(rows: list[Row], leaks: list[list[Row]]) -> str:
+    counts = Counter(row.split for row in rows)
+    lines = [f"{len(rows)} pictures: " + ", ".join(f"{counts[s]} {s}" for s in SPLITS)]
+    rules = Counter(row.rule for row in rows if row.reason)
+    lines += [f"  {count} {rule} ({count / len(rows):.1%})" for rule, count in rules.most_common()]
+    if leaks:
+        shown = ", ".join(f"{row.source}" for row in leaks[0][:3])
+        lines.append(f"LEAKS: {len(leaks)} groups of near-duplicates stand in more than one split, "
+                     f"such as {shown}")  # fmt: skip
+    else:
+        lines.append("no near-duplicates stand in more than one split")
+    return "\n".join(lines)

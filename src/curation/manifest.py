@@ -1,0 +1,109 @@
+"""manifest.csv: what became of every picture of the source, and where those that are kept stand."""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path, PurePosixPath
+
+from src import files
+
+NAME = "manifest.csv"
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A picture of the source.
+
+    Attributes:
+        file: the prepared picture, below the data set's folder; empty where it was rejected.
+        source: the original, below the source's folder.
+        status: `kept` or `rejected`.
+        reason: why it was rejected: the rule's name, then the figures.
+        split: train, val or test.
+        group: equal for near-duplicates of each other.
+        sha256: of the original's bytes.
+        width, height: of the original, upright, in pixels; 0 where it cannot be read.
+        mean_chroma: of the original, in Lab.
+    """
+
+    file: str
+    source: str
+    status: str
+    reason: str
+    split: str
+    group: str
+    sha256: str
+    width: int
+    height: int
+    mean_chroma: float
+
+    @property
+    def kept(self) -> bool:
+        return self.status == "kept"
+
+    @property
+    def rule(self) -> str:
+        """The name of the rule that rejected it."""
+        return self.reason.split(":")[0]
+
+
+def write(rows: Sequence[Row], folder: Path) -> None:
+    """Write the manifest of a data set, whole or not at all."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    files.write_text(folder / NAME, text.getvalue())
+
+
+def read(folder: Path) -> list[Row]:
+    """Read the manifest of a data set.
+
+    Raises: ValueError: if it is broken, or names files outside the data set's folder.
+    """
+    path = folder / NAME
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = []
+        for number, content in enumerate(csv.DictReader(file), start=2):
+            try:
+                row = _row(content)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{path}, line {number}: expected the columns that src.prepare writes, got "
+                    f"{error}: prepare the data set anew"
+                ) from error
+            rows.append(row)
+    return rows
+
+
+def _row(content: Mapping[str, str]) -> Row:
+    row = Row(
+        **{field.name: content[field.name] for field in fields(Row) if field.type is str},
+        width=int(content["width"]), height=int(content["height"]),
+        mean_chroma=float(content["mean_chroma"]),
+    )  # fmt: skip
+    if row.status not in ("kept", "rejected"):
+        raise ValueError(f"status {row.status!r}")
+    if row.kept and row.split not in SPLITS:
+        raise ValueError(f"split {row.split!r}")
+    path = PurePosixPath(row.file)
+    if row.kept and (not row.file or path.is_absolute() or ".." in path.parts):
+        raise ValueError(f"file {row.file!r}, which is no place in the folder")
+    return row
+
+
+def leaks(rows: Iterable[Row]) -> list[list[Row]]:
+    """Find the groups of near-duplicates, and equal files, that stand in more than one split."""
+    sets: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.kept:
+            sets["group", row.group].append(row)
+            sets["sha256", row.sha256].append(row)
+    found = {}
+    for own in sets.values():
+        if len({row.split for row in own}) > 1:
+            found[tuple(sorted(row.source for row in own))] = own
+    return [found[sources] for sources in sorted(found)]

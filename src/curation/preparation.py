@@ -1,0 +1,219 @@
+"""From a folder of pictures to a data set: examined, rejected, grouped, split, written."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from src import files, images
+from src.curation import duplicates, findings, manifest, rules, splits
+from src.curation.examine import Examiner, Facts, Journal, examined, stamp
+from src.curation.manifest import Row
+from src.curation.recipe import SUFFIXES, Settings
+
+PICTURES, OWN = "pictures", ".prepare"  # folders of a data set
+
+
+def prepare(source: Path, target: Path, settings: Settings, num_workers: int) -> list[Row]:
+    """Make a data set of the pictures below `source`, or go on with it.
+
+    Nothing is ever written to `source`. Returns: the manifest.
+    Raises: ValueError: if the folders or settings do not fit each other, or nothing can be read.
+    """
+    if not source.is_dir():
+        raise ValueError(f"source={source}: expected the folder that holds the pictures")
+    if source.resolve().is_relative_to(target.resolve()):
+        raise ValueError(f"target={target} holds the source: choose a folder elsewhere")
+    with files.lock(target):
+        _claim(target, settings, source)
+        journal = Journal(target / OWN / "facts.jsonl")
+        stamps = {name: stamp(source / name) for name in sorted(images.find(source))
+                  if not (source / name).resolve().is_relative_to(target.resolve())}  # fmt: skip
+        known = {(facts.source, facts.stamp): facts for facts in journal.read()}
+        new = [name for name, own in stamps.items()
+               if not _is_done(known.get((name, own)), target, settings)]  # fmt: skip
+        limits = rules.Rules(settings.min_size, settings.min_chroma_spread, settings.one_hue)
+        examiner = Examiner(
+            source, new, limits, keep=partial(_write, target, settings),
+            short_side=settings.image_size, part=settings.number_and_count,
+        )  # fmt: skip
+        if new:
+            journal.add(examined(examiner, num_workers))
+        before = manifest.read(target) if (target / manifest.NAME).exists() else []
+        return _finish(target, settings, source, _current(journal.read(), stamps, before), before)
+
+
+def merge(parts: Sequence[Path], target: Path) -> list[Row]:
+    """Join the parts of a data set that were prepared apart, and group duplicates across them.
+
+    Raises: ValueError: if parts are missing, or were made with different settings.
+    """
+    found = [_settings(part) for part in parts]
+    settings = replace(found[0][0], part="1/1")
+    for part, (own, _) in zip(parts, found, strict=True):
+        _refuse_difference(part, replace(own, part="1/1"), settings)
+    count = found[0][0].number_and_count[1]
+    expected = {f"{number}/{count}" for number in range(1, count + 1)}
+    got = [own.part for own, _ in found]
+    if sorted(got) != sorted(expected):
+        raise ValueError(f"merge: expected the parts {', '.join(sorted(expected))}, "
+                         f"got {', '.join(sorted(got))}")  # fmt: skip
+    with files.lock(target):
+        source = found[0][1]
+        _claim(target, settings, source)
+        facts = []
+        for part in parts:
+            facts += Journal(part / OWN / "facts.jsonl").read()
+            for picture in sorted((part / PICTURES).rglob(f"*{SUFFIXES[settings.format]}")):
+                _link(picture, target / picture.relative_to(part))
+        before = manifest.read(target) if (target / manifest.NAME).exists() else []
+        return _finish(target, settings, source, sorted(facts, key=_order), before)
+
+
+def _link(picture: Path, place: Path) -> None:
+    if place.exists():
+        return
+    with files.whole(place) as unfinished:
+        try:
+            os.link(picture, unfinished)
+        except OSError:  # another disk
+            shutil.copyfile(picture, unfinished)
+
+
+def _settings(folder: Path) -> tuple[Settings, Path]:
+    kept = files.read_json(folder / OWN / "settings.json")
+    if "settings" not in kept:
+        raise ValueError(f"{folder} was not made by src.prepare")
+    return Settings(**kept["settings"]), Path(kept["source"])
+
+
+def _claim(target: Path, settings: Settings, source: Path) -> None:
+    path = target / OWN / "settings.json"
+    if path.exists():
+        _refuse_difference(target, _settings(target)[0], settings)
+        return
+    if any(one.name not in (".lock", OWN) for one in target.iterdir()):
+        raise ValueError(f"target={target} holds other files: choose a new or an empty folder")
+    content = {"settings": asdict(settings), "source": str(source.resolve())}
+    files.write_text(path, json.dumps(content, indent=1))
+
+
+def _refuse_difference(folder: Path, made_with: Settings, settings: Settings) -> None:
+    for name, value in asdict(settings).items():
+        before = asdict(made_with)[name]
+        if before != value:
+            raise ValueError(
+                f"{folder} was made with {name}={before}, now {name}={value}: choose another "
+                "target, or the same settings"
+            )
+
+
+def _is_done(facts: Facts | None, target: Path, settings: Settings) -> bool:
+    if facts is None:
+        return False
+    return bool(facts.fault) or (target / _file(facts.sha256, settings)).exists()
+
+
+def _file(sha256: str, settings: Settings) -> str:
+    # By content, so that names may hold anything and the pictures of parts never collide.
+    return f"{PICTURES}/{sha256[:2]}/{sha256[:32]}{SUFFIXES[settings.format]}"
+
+
+def _write(target: Path, settings: Settings, image: Image.Image, sha256: str) -> None:
+    path = target / _file(sha256, settings)
+    if path.exists():
+        return
+    size, short = settings.image_size, min(image.size)
+    box = None
+    if settings.fit == "short":
+        shape = (round(image.width * size / short), round(image.height * size / short))
+    else:
+        shape = (size, size)
+    if settings.fit == "crop":
+        left, top = (image.width - short) / 2, (image.height - short) / 2
+        box = (left, top, left + short, top + short)
+    images.write_image(image.resize(shape, Image.Resampling.BICUBIC, box=box), path)
+
+
+def _current(
+    facts: Sequence[Facts], stamps: Mapping[str, tuple[int, int]], before: Sequence[Row]
+) -> list[Facts]:
+    """Leave out what was said of files that have changed since, unless it was kept."""
+    kept = {row.sha256 for row in before if row.kept}
+    latest = {(one.source, one.sha256): one for one in facts
+              if one.sha256 in kept or stamps.get(one.source, one.stamp) == one.stamp}  # fmt: skip
+    return sorted(latest.values(), key=_order)
+
+
+def _order(facts: Facts) -> tuple[str, str]:
+    return facts.source, facts.sha256
+
+
+def _finish(
+    target: Path, settings: Settings, source: Path, facts: list[Facts], before: list[Row]
+) -> list[Row]:
+    if not any(one.looks[0] for one in facts) and settings.part == "1/1":
+        count = len(facts)
+        raise ValueError(
+            f"none of {count} picture files in {source} can be read" + f": {facts[0].fault}"
+            if count else f"no picture files in {source}: expected some of "
+            f"{', '.join(sorted(images.EXTENSIONS))}"
+        )  # fmt: skip
+    files_before = {(row.source, row.sha256) for row in before}
+    if before and {_order(one) for one in facts} == files_before:
+        return before
+    rows = rows_of(facts, before, settings)
+    findings.write(target / "audit.html", rows, {_order(one): one for one in facts},
+                   originals=source, prepared=target)  # fmt: skip
+    wanted = {target / row.file for row in rows if row.kept}
+    for path in (target / PICTURES).rglob("*"):
+        if path.is_file() and path not in wanted:
+            path.unlink()
+    Journal(target / OWN / "facts.jsonl").replace(facts)
+    manifest.write(rows, target)
+    return rows
+
+
+def rows_of(facts: Sequence[Facts], before: Sequence[Row], settings: Settings) -> list[Row]:
+    """Make the manifest's rows of all facts; what `before` has keeps its place."""
+    settled = {row.sha256: splits.Place(row.split, row.group) for row in before if row.kept}
+    settled |= {row.sha256: splits.Place("", "", row.reason.removeprefix("links: "))
+                for row in before if row.rule == "links"}  # fmt: skip
+    chosen = {row.sha256: row.source for row in before if row.kept}
+    for one in facts:
+        if not one.fault:
+            chosen.setdefault(one.sha256, one.source)
+    looks = {one.sha256: one.looks for one in facts if one.sha256 in chosen}
+    contents = sorted(looks)
+    own, mirrored = ([bytes.fromhex(looks[sha][side]) for sha in contents] for side in (0, 1))
+    near = duplicates.near_pairs(own, mirrored)
+    places = splits.place(contents, near, settled, settings.shares)
+    return [_row(one, chosen, places, settings) for one in facts]
+
+
+def _row(
+    facts: Facts, chosen: Mapping[str, str], places: Mapping[str, splits.Place], settings: Settings
+) -> Row:
+    reason = facts.fault
+    if not reason and chosen[facts.sha256] != facts.source:
+        reason = f"duplicate: the same file as {chosen[facts.sha256]}"
+    place = places.get(facts.sha256, splits.Place("", ""))
+    if not reason and place.fault:
+        reason = f"links: {place.fault}"
+    return Row(
+        file="" if reason else _file(facts.sha256, settings),
+        source=facts.source,
+        status="rejected" if reason else "kept",
+        reason=reason,
+        split="" if reason else place.split,
+        group="" if reason else place.group,
+        sha256=facts.sha256,
+        width=facts.width,
+        height=facts.height,
+        mean_chroma=facts.colors.mean_chroma if facts.colors else 0.0,
+    )

@@ -1,0 +1,93 @@
+"""What a colouriser cannot learn from: measuring a picture's colours, and the rules that reject."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from PIL import Image
+from scipy.ndimage import uniform_filter1d
+
+from src import color
+
+SIDE = 32  # pixels of the square on which colours are measured; JPEG blurs those of fine detail
+GREY = 5.0  # chroma below which a pixel has no hue
+STRONG = (15.0, 40.0)  # chroma at which a pixel's colour is moderate, and strong
+HUES = 12
+TONED = 2.4
+NEXT_IN_LIGHTNESS = 32  # pixels
+
+
+@dataclass(frozen=True)
+class Colors:
+    """A picture's colours in Lab.
+
+    Attributes:
+        mean_chroma: mean of sqrt(a*^2 + b*^2).
+        chroma_spread: root mean square distance of (a*, b*) from their mean at the same lightness,
+            which is small where colour follows from lightness alone: grey, sepia, toned pictures.
+        hue_unity: length of the mean of (a*, b*) over the mean of their lengths: 1 for one hue.
+        hues: how many of 1024 pixels are grey, then those of each hue with weak, moderate and
+            strong chroma.
+    """
+
+    mean_chroma: float
+    chroma_spread: float
+    hue_unity: float
+    hues: list[int]
+
+
+def measure(image: Image.Image) -> Colors:
+    """Measure the colours of a picture in 8-bit sRGB."""
+    small = np.array(image.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0))
+    rgb = torch.from_numpy(small).permute(2, 0, 1)[None] / 255
+    lab = color.rgb_to_lab(rgb)[0].flatten(1).double().numpy()
+    chroma = np.hypot(lab[1], lab[2])
+    spread = float(np.sqrt(np.square(_untinted(lab[0], lab[1:])).sum(axis=0).mean()))
+    hue = (np.arctan2(lab[2], lab[1]) / (2 * np.pi) % 1 * HUES).astype(int) % HUES
+    cell = np.where(chroma < GREY, 0, 1 + hue * 3 + np.digitize(chroma, STRONG))
+    counts = np.bincount(cell, minlength=1 + 3 * HUES).tolist()
+    unity = np.hypot(*lab[1:].mean(axis=1)) / max(chroma.mean(), 1e-9)
+    return Colors(
+        round(float(chroma.mean()), 3), round(spread, 3), round(float(unity), 4), counts
+    )  # fmt: skip
+
+
+def _untinted(L: Float[ndarray, " n"], ab: Float[ndarray, "2 n"]) -> Float[ndarray, "2 n"]:
+    """Return how far a* and b* lie from the mean of the pixels that are next in lightness."""
+    ordered = ab[:, np.argsort(L, kind="stable")]
+    return ordered - uniform_filter1d(ordered, NEXT_IN_LIGHTNESS, axis=1, mode="nearest")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Thresholds under which a picture is rejected.
+
+    A strong tint changes with lightness faster than its mean over a few pixels can follow: pictures
+    of one hue need 2.4 times the spread. Of 1,042 photographs, 2 % fall under the configuration's
+    thresholds, skies and water above all; toned in three ways 96 %, 99.7 % and all of them do.
+
+    Attributes:
+        min_size: pixels of the short side.
+        min_chroma_spread: of Colors, in Lab.
+        one_hue: the hue_unity of Colors above which a picture has one hue.
+    """
+
+    min_size: int
+    min_chroma_spread: float
+    one_hue: float
+
+    def fault(self, width: int, height: int, colors: Colors) -> str:
+        """Say why a picture is rejected; empty where it is not."""
+        if min(width, height) < self.min_size:
+            return f"too small: short side of {min(width, height)} under min_size={self.min_size}"
+        one_hue = colors.hue_unity > self.one_hue
+        least = self.min_chroma_spread * (TONED if one_hue else 1)
+        if colors.chroma_spread < least:
+            why = f", {TONED} times that, since it is all of one hue" if one_hue else ""
+            return (
+                f"monochrome: chroma spread of {colors.chroma_spread:.2f} under "
+                f"min_chroma_spread={self.min_chroma_spread:g}{why}"
+            )
+        return ""

@@ -1,0 +1,63 @@
+"""Prepare a data set: any folder of pictures -> clean, grouped, split, resized, with a manifest.
+
+python -m src.prepare source=DIR target=data/photos image_size=256
+"""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, cast
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from src import errors, files
+from src.curation import findings, preparation
+from src.curation.manifest import SPLITS, Row
+from src.curation.recipe import Settings
+from src.settings import require_whole
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="prepare")
+def main(config: DictConfig) -> None:
+    with errors.ending_for_people():
+        wanted = ("target",) if config.merge else ("source", "target")
+        for name in wanted:
+            if OmegaConf.is_missing(config, name):
+                raise ValueError(f"{name} is not given: add {name}=DIR to the command")
+        target = Path(str(config.target)).expanduser()
+        if config.merge:
+            rows = preparation.merge([Path(str(part)) for part in config.merge], target)
+        else:
+            given = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+            settings = Settings(**{field.name: given[field.name] for field in fields(Settings)})
+            workers = os.cpu_count() or 1 if config.num_workers is None else config.num_workers
+            require_whole("num_workers", workers, 0)
+            source = Path(str(config.source)).expanduser()
+            rows = preparation.prepare(source, target, settings, workers)
+        print(summary(rows, files.from_here(target.absolute())))
+
+
+def summary(rows: Sequence[Row], target: Path) -> str:
+    """Say what became of the pictures, and what to type next."""
+    kept = Counter(row.split for row in rows if row.kept)
+    rejected = Counter(row.rule for row in rows if not row.kept)
+    of_splits = ", ".join(f"{kept[split]} {split}" for split in SPLITS)
+    lines = [f"{len(rows)} pictures: {kept.total()} kept ({of_splits})"]
+    lines += [f"  {count} rejected: {rule}" for rule, count in rejected.most_common()]
+    groups = findings.near_duplicates(rows)
+    lines.append(f"{len(groups)} groups of near-duplicates, {sum(map(len, groups))} pictures")
+    if empty := [split for split in SPLITS if not kept[split]]:
+        lines.append(f"nothing in {' and '.join(empty)}: more pictures are needed to train")
+    else:
+        lines.append(f"To train: python -m src.train data=folder data.root={target}")
+    lines.append(f"What was found: {target}/audit.html")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

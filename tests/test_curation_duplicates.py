@@ -1,0 +1,81 @@
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image, ImageOps
+
+from src.curation.duplicates import BYTES, fingerprints, near_pairs
+
+
+def recompressed(image: Image.Image) -> Image.Image:
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=40)
+    return Image.open(content).convert("RGB")
+
+
+def cropped(image: Image.Image) -> Image.Image:
+    x, y = round(0.03 * image.width), round(0.03 * image.height)
+    return image.crop((x, y, image.width - x, image.height - y))
+
+
+def copies(image: Image.Image) -> list[Image.Image]:
+    half = image.resize((image.width // 2, image.height // 2))
+    return [image, half, recompressed(image), ImageOps.mirror(image), cropped(image),
+            ImageOps.mirror(recompressed(cropped(half)))]  # fmt: skip
+
+
+def pairs(images: list[Image.Image]) -> set[tuple[int, int]]:
+    own, mirrored = zip(*map(fingerprints, images), strict=True)
+    found = list(near_pairs(own, mirrored))
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+def different() -> Iterator[Image.Image]:
+    """Fifty cuts of photographs that show different things."""
+    for scene, size in (("astronaut", 128), ("coffee", 100), ("chelsea", 100)):
+        whole = Image.fromarray(getattr(skimage.data, scene)())
+        for top in range(0, whole.height - size + 1, size):
+            for left in range(0, whole.width - size + 1, size):
+                yield whole.crop((left, top, left + size, top + size))
+
+
+@pytest.mark.parametrize("scene", ["astronaut", "chelsea", "coffee", "rocket"])
+def test_copies_of_a_photo_are_found(scene: str) -> None:
+    photo = Image.fromarray(getattr(skimage.data, scene)())
+    found = pairs(copies(photo))
+    assert {(0, i) for i in range(1, 6)} <= found
+
+
+def test_different_photographs_are_not_near() -> None:
+    images = list(different())[:50]
+    assert len(images) == 50
+    assert pairs(images) == set()
+
+
+@pytest.mark.skipif("COLORIZATION_PHOTOS" not in os.environ, reason="needs COLORIZATION_PHOTOS")
+def test_real_photographs_are_told_apart_and_their_crops_found() -> None:
+    paths = sorted(Path(os.environ["COLORIZATION_PHOTOS"]).rglob("*.jpg"))[::60][:60]
+    images = [Image.open(path).convert("RGB") for path in paths]
+    count = len(images)
+    assert len(pairs(images)) <= 1
+    found = pairs(images + [recompressed(cropped(image)) for image in images])
+    assert sum((i, i + count) in found for i in range(count)) >= 0.95 * count
+
+
+def test_pairs_are_found_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("src.curation.duplicates.BLOCK", 7)
+    random = np.random.default_rng(1)
+    own = [random.bytes(BYTES) for _ in range(40)]
+    mirrored = [random.bytes(BYTES) for _ in range(40)]
+    own[33] = own[2]
+    mirrored[5], mirrored[20] = own[20], own[5]
+    assert set(near_pairs(own, mirrored)) == {(2, 33), (5, 20)}
+
+
+def test_nothing_has_no_pairs() -> None:
+    assert list(near_pairs([], [])) == []

@@ -1,0 +1,278 @@
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image, ImageOps
+
+from src import prepare
+from src.curation import manifest
+from src.curation.manifest import Row
+from src.data import FolderData
+from tests.conftest import ROOT
+
+FAST = ("image_size=48", "num_workers=0", "min_size=40")
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["prepare", *FAST, *arguments])
+    try:
+        prepare.main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file of a data set by its content."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"
+    }  # fmt: skip
+
+
+def by_source(folder: Path) -> dict[str, Row]:
+    return {row.source: row for row in manifest.read(folder)}
+
+
+@pytest.fixture
+def spoiled(photos: Path, tmp_path: Path) -> Path:
+    """Real photographs, copies of one of them, and every kind of file that is in the way."""
+    root = tmp_path / "spoiled"
+    shutil.copytree(photos, root / "good")
+    photo = Image.fromarray(skimage.data.rocket())
+    photo.save(root / "photo.png")
+    shutil.copy(root / "photo.png", root / "the same.png")
+    photo.resize((320, 213)).save(root / "smaller.jpg", quality=60)
+    ImageOps.mirror(photo).save(root / "mirrored.webp")
+    photo.crop((10, 8, 630, 418)).save(root / "cropped [1] = é, ü.jpg")
+    photo.convert("L").save(root / "grey.jpg")
+    ImageOps.colorize(photo.convert("L"), (40, 20, 5), (250, 235, 205)).save(root / "sepia.jpg")
+    photo.resize((39, 60)).save(root / "small.png")
+    (root / "empty.jpg").touch()
+    (root / "broken.jpg").write_bytes((root / "smaller.jpg").read_bytes()[:2000])
+    (root / "text.png").write_text("no picture")
+    (root / "notes.txt").write_text("ignored")
+    (root / "loop").symlink_to(root)
+    (root / "dangling.jpg").symlink_to(root / "nowhere.jpg")
+    os.mkfifo(root / "pipe.png")
+    return root
+
+
+def test_every_file_stands_in_the_manifest_with_what_became_of_it(
+    spoiled: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted((path, path.lstat().st_mtime_ns) for path in spoiled.rglob("*"))
+    assert run(monkeypatch, f"source={spoiled}", "target=set") == 0
+    printed = capsys.readouterr().out
+    assert sorted((path, path.lstat().st_mtime_ns) for path in spoiled.rglob("*")) == before
+    rows = by_source(Path("set"))
+    assert len(rows) == 24 + 8 + 5
+    reasons = {name: row.reason for name, row in rows.items() if not row.kept}
+    assert reasons["the same.png"] == "duplicate: the same file as photo.png"
+    assert reasons["grey.jpg"].startswith("monochrome: ")
+    assert reasons["sepia.jpg"].startswith("monochrome: ")
+    assert reasons["small.png"] == "too small: short side of 39 under min_size=40"
+    for name in ("empty.jpg", "broken.jpg", "text.png", "dangling.jpg", "pipe.png"):
+        assert reasons[name].startswith("unreadable: ")
+    assert len([name for name in reasons if not name.startswith("good/")]) == 9
+    kept = [row for row in rows.values() if row.kept]
+    copies = ("photo.png", "smaller.jpg", "mirrored.webp", "cropped [1] = é, ü.jpg")
+    assert len({(rows[name].group, rows[name].split) for name in copies}) == 1
+    assert all(row.group and row.sha256 and row.mean_chroma > 0 for row in kept)
+    for row in kept:
+        with Image.open(Path("set", row.file)) as image:
+            assert min(image.size) == 48
+            assert image.format == "JPEG"
+    assert (rows["photo.png"].width, rows["photo.png"].height) == (640, 427)
+    assert f"37 pictures: {len(kept)} kept" in printed
+    assert "5 rejected: unreadable" in printed
+    assert "python -m src.train data=folder data.root=set" in printed
+    assert printed.splitlines()[-1] == "What was found: set/audit.html"
+    page = Path("set/audit.html").read_text()
+    assert "cropped [1] = é, ü.jpg" in page
+    assert page.count("data:image/jpeg") > 8
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+    # Nothing new: nothing is written.
+    stamps = {path: path.stat().st_mtime_ns for path in Path("set").rglob("*") if path.is_file()}
+    assert run(monkeypatch, f"source={spoiled}", "target=set") == 0
+    changed = [path for path, at in stamps.items() if path.stat().st_mtime_ns != at]
+    assert [path.name for path in changed if path.name != ".lock"] == []
+
+
+def test_training_takes_the_manifests_split_and_tells_of_leaks(
+    spoiled: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, f"source={spoiled}", "target=set") == 0
+    rows = manifest.read(Path("set"))
+
+    def subsets() -> dict[str, str]:
+        data = FolderData(root="set", report_dir="run", image_size=32, batch_size=4, num_workers=0)
+        data.setup("fit")
+        return {p.name: subset for subset, own in data.subsets.items() for p in own}
+
+    assert subsets() == {row.file: row.split for row in rows if row.kept}
+    assert "leaks" not in capsys.readouterr().out
+    several = next(row for row in rows if row.source == "smaller.jpg")
+    other = "val" if several.split == "train" else "train"
+    text = Path("set/manifest.csv").read_text()
+    line = next(line for line in text.splitlines() if ",smaller.jpg," in line)
+    moved = line.replace(f",{several.split},", f",{other},")
+    Path("set/manifest.csv").write_text(text.replace(line, moved))
+    assert subsets()[several.file] == other
+    assert "leaks: 1 groups of near-duplicates" in capsys.readouterr().out
+    Path("set/manifest.csv").write_text(text.replace(several.file, f"../{several.file}"))
+    with pytest.raises(ValueError, match="no place in the folder"):
+        subsets()
+
+
+def test_the_split_depends_on_content_and_old_pictures_stay(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(monkeypatch, f"source={photos}", "target=set") == 0
+    first = {row.sha256: (row.split, row.group) for row in manifest.read(Path("set"))}
+    moved = tmp_path / "moved"
+    for i, path in enumerate(sorted(photos.iterdir(), reverse=True)):
+        (moved / str(i)).mkdir(parents=True)
+        shutil.copy(path, moved / str(i) / "x.JPG")
+    assert run(monkeypatch, f"source={moved}", "target=again") == 0
+    again = manifest.read(Path("again"))
+    assert {row.sha256: (row.split, row.group) for row in again} == first
+    # Pictures are added, one of them a near-duplicate of an old one.
+    for i in range(10):
+        pixels = np.roll(skimage.data.rocket(), 40 * i, axis=1)[60 + 20 * i :][:100, :140]
+        Image.fromarray(pixels).save(moved / f"new{i}.png")
+    old = next(row for row in again if row.kept)
+    with Image.open(moved / old.source) as image:
+        ImageOps.mirror(image).resize((160, 128)).save(moved / "mirrored.png")
+    assert run(monkeypatch, f"source={moved}", "target=again") == 0
+    rows = by_source(Path("again"))
+    assert {row.sha256: (row.split, row.group) for row in rows.values()
+            if row.sha256 in first} == first  # fmt: skip
+    assert (rows["mirrored.png"].split, rows["mirrored.png"].group) == (old.split, old.group)
+
+
+def test_parts_that_are_merged_are_what_one_run_makes(
+    spoiled: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, f"source={spoiled}", "target=whole") == 0
+    for part in range(1, 5):
+        assert run(monkeypatch, f"source={spoiled}", f"target=p{part}", f"part={part}/4") == 0
+    assert run(monkeypatch, "merge=[p1,p2,p4]", "target=merged") == 1
+    assert "expected the parts 1/4, 2/4, 3/4, 4/4, got 1/4, 2/4, 4/4" in capsys.readouterr().err
+    assert run(monkeypatch, "merge=[p1,p2,p3,p4]", "target=merged") == 0
+    assert tree(Path("merged")) == tree(Path("whole"))
+
+
+KILLED = """
+import os, signal, sys, threading
+from src import prepare
+threading.Timer(float(sys.argv.pop(1)), lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
+prepare.main()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
+    spoiled: Path, monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    command = [*FAST, f"source={spoiled}", "num_workers=1"]
+    assert run(monkeypatch, *command, "target=whole") == 0
+    random.seed(kills)
+    for _ in range(kills):
+        # Most of the first second goes into starting processes.
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(random.uniform(0.2, 1.5)), *command, "target=set"],
+            env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        time.sleep(0.1)  # its loading process ends too
+    assert run(monkeypatch, *command, "target=set") == 0
+    assert tree(Path("set")) == tree(Path("whole"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [(["source=nowhere"], "expected the folder that holds the pictures"),
+     ([], "source is not given"),
+     (["source=photos", "target=photos/.."], "holds the source"),
+     (["source=photos", "target=full"], "holds other files"),
+     (["source=photos", "image_size=0"], "image_size=0: expected a whole number"),
+     (["source=photos", "part=5/4"], "part=5/4: expected NUMBER/COUNT"),
+     (["source=photos", "fit=squash"], "fit=squash: expected one of short, stretch, crop"),
+     (["source=photos", "shares.val=0.5"], "numbers whose sum is 1"),
+     (["source=none"], "no picture files in none"),
+     (["source=bad"], "none of 1 picture files in bad can be read: unreadable: not a picture"),
+     (["merge=[full]"], "full was not made by src.prepare")],
+)  # fmt: skip
+def test_mistakes_end_with_one_line(
+    photos: Path, arguments: list[str], fault: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    for name in ("full", "none", "bad"):
+        Path(name).mkdir()
+    Path("full/file").touch()
+    Path("bad/a.jpg").write_text("text")
+    Path("photos").mkdir()
+    shutil.copy(next(photos.iterdir()), "photos")
+    target = [] if any(one.startswith("target=") for one in arguments) else ["target=set"]
+    assert run(monkeypatch, *arguments, *target) == 1
+    said = capsys.readouterr().err.strip()
+    assert fault in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_target_made_with_other_settings_is_refused_and_stays(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, f"source={photos}", "target=set") == 0
+    before = tree(Path("set"))
+    assert run(monkeypatch, f"source={photos}", "target=set", "fit=crop") == 1
+    assert "was made with fit=short, now fit=crop" in capsys.readouterr().err
+    assert tree(Path("set")) == before
+
+
+def test_a_full_disk_ends_with_a_line_and_leaves_the_manifest(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert run(monkeypatch, f"source={photos}", "target=set") == 0
+    before = Path("set/manifest.csv").read_bytes()
+    more = tmp_path / "more"
+    shutil.copytree(photos, more)
+    Image.fromarray(skimage.data.rocket()).save(more / "rocket.png")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Image.Image, "save", full)
+        assert run(monkeypatch, f"source={more}", "target=set") == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert Path("set/manifest.csv").read_bytes() == before
+    assert run(monkeypatch, f"source={more}", "target=set") == 0
+    assert by_source(Path("set"))["rocket.png"].kept
+
+
+@pytest.mark.parametrize(
+    ("fit", "shape"), [("short", (72, 48)), ("crop", (48, 48)), ("stretch", (48, 48))]
+)
+def test_pictures_are_written_as_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit: str, shape: tuple[int, int]
+) -> None:
+    (tmp_path / "one").mkdir()
+    Image.fromarray(skimage.data.coffee()).save(tmp_path / "one" / "a.png")
+    assert run(monkeypatch, "source=one", "target=set", f"fit={fit}", "format=png") == 0
+    [path] = Path("set/pictures").rglob("*.png")
+    with Image.open(path) as image:
+        assert image.size == shape
