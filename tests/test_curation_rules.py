@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 from src.curation.rules import Rules, measure
 
-LIMITS = Rules(min_size=64, min_chroma_spread=1.25, one_hue=0.98)
+LIMITS = Rules(min_size=64, min_chroma_spread=1.25, one_hue=0.985)
 
 
 def fault(image: Image.Image) -> str:
