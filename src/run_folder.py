@@ -46,13 +46,10 @@ def folder_name(overrides: str) -> str:
 
 def resume_command(folder: Path) -> str:
     """Return what a person types to go on with the run in `folder`."""
-    argument = f"resume={files.from_here(folder)}"
-    if not re.fullmatch(r"[\w./+=-]+", str(files.from_here(folder))) or "=" in str(
-        files.from_here(folder)
-    ):
-        argument = shlex.quote(
-            f"resume='{files.from_here(folder)}'"
-        )  # quoted for Hydra and the shell
+    place = str(files.from_here(folder))
+    argument = f"resume={place}"
+    if not re.fullmatch(r"[\w./+-]+", place):
+        argument = shlex.quote(f"resume='{place}'")  # quoted for Hydra and the shell
     return f"python -m src.train {argument}"
 
 
@@ -95,10 +92,11 @@ def resumed(given: DictConfig, overrides: Sequence[str]) -> DictConfig:
     if "trainer.max_epochs" in keys:
         config.trainer.max_epochs = given.trainer.max_epochs
     require_whole("trainer.max_epochs", config.trainer.max_epochs, 1)
-    if completed(folder) > config.trainer.max_epochs:
+    done = completed(folder)
+    if done > config.trainer.max_epochs:
         raise ValueError(
-            f"trainer.max_epochs={config.trainer.max_epochs}: expected at least "
-            f"{completed(folder)}, since so many epochs are done already"
+            f"trainer.max_epochs={config.trainer.max_epochs}: expected at least {done}, since so "
+            "many epochs are done already"
         )
     return config
 

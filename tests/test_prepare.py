@@ -57,6 +57,7 @@ def spoiled(photos: Path, tmp_path: Path) -> Path:
     photo.convert("L").save(root / "grey.jpg")
     ImageOps.colorize(photo.convert("L"), (40, 20, 5), (250, 235, 205)).save(root / "sepia.jpg")
     photo.resize((39, 60)).save(root / "small.png")
+    Image.fromarray(skimage.data.coffee()).save(root / os.fsdecode(b"caf\xe9.png"))
     (root / "empty.jpg").touch()
     (root / "broken.jpg").write_bytes((root / "smaller.jpg").read_bytes()[:2000])
     (root / "text.png").write_text("no picture")
@@ -75,7 +76,7 @@ def test_every_file_stands_in_the_manifest_with_what_became_of_it(
     printed = capsys.readouterr().out
     assert sorted((path, path.lstat().st_mtime_ns) for path in spoiled.rglob("*")) == before
     rows = by_source(Path("set"))
-    assert len(rows) == 24 + 8 + 5
+    assert len(rows) == 24 + 9 + 5
     reasons = {name: row.reason for name, row in rows.items() if not row.kept}
     assert reasons["the same.png"] == "duplicate: the same file as photo.png"
     assert reasons["grey.jpg"].startswith("monochrome: ")
@@ -93,12 +94,13 @@ def test_every_file_stands_in_the_manifest_with_what_became_of_it(
             assert min(image.size) == 48
             assert image.format == "JPEG"
     assert (rows["photo.png"].width, rows["photo.png"].height) == (640, 427)
-    assert f"37 pictures: {len(kept)} kept" in printed
+    assert f"38 pictures: {len(kept)} kept" in printed
     assert "5 rejected: unreadable" in printed
     assert "python -m src.train data=folder data.root=set" in printed
     assert printed.splitlines()[-1] == "What was found: set/audit.html"
     page = Path("set/audit.html").read_text()
     assert "cropped [1] = é, ü.jpg" in page
+    assert rows["caf\\udce9.png"].kept
     assert page.count("data:image/jpeg") > 8
     assert "http" not in page.replace("http://www.w3.org", "")
 

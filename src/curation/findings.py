@@ -41,7 +41,7 @@ def write(
     """
 
     def place(row: Row) -> Path:
-        return prepared / row.file if row.kept and row.file else originals / row.source
+        return prepared / row.file if row.kept else originals / facts[_key(row)].source
 
     rejected = defaultdict(list)
     for row in rows:
@@ -65,6 +65,10 @@ def write(
     ))  # fmt: skip
 
 
+def _key(row: Row) -> Key:
+    return row.source, row.sha256
+
+
 def near_duplicates(rows: Sequence[Row]) -> list[list[Row]]:
     """List the groups of more than one kept picture, the largest first."""
     groups = defaultdict(list)
@@ -81,11 +85,11 @@ def differences(rows: Sequence[Row], facts: Mapping[Key, Facts]) -> list[str]:
     Half the sum of absolute differences between a split's shares of hues and those of everything is
     compared with what shuffled splits give: a warning needs more than all of 200 shuffles.
     """
-    kept = [row for row in rows if row.kept and facts[row.source, row.sha256].colors]
+    kept = [row for row in rows if row.kept and facts[_key(row)].colors]
     kept = kept[:: max(1, len(kept) // SAMPLED)]
     if not kept:
         return []
-    hues = np.array([_hues(facts[row.source, row.sha256]) for row in kept], float)
+    hues = np.array([_hues(facts[_key(row)]) for row in kept], float)
     hues /= rules.SIDE**2
     groups = np.unique([row.group for row in kept], return_inverse=True)[1]
     random = np.random.default_rng(0)
@@ -125,7 +129,7 @@ def _distributions(
     """Mean share of each hue (rows) and chroma (columns) in the pictures of each split."""
     sums: dict[str, list[list[int]]] = defaultdict(list)
     for row in rows:
-        own = facts[row.source, row.sha256]
+        own = facts[_key(row)]
         if row.kept and own.colors:
             sums[row.split].append(own.colors.hues)
     return {

@@ -154,6 +154,11 @@ def _order(facts: Facts) -> tuple[str, str]:
     return facts.source, facts.sha256
 
 
+def _printable(name: str) -> str:
+    """Write a name as the manifest does, whose text is Unicode; those of files need not be."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _finish(
     target: Path, settings: Settings, source: Path, facts: list[Facts], before: list[Row]
 ) -> list[Row]:
@@ -164,12 +169,12 @@ def _finish(
             if count else f"no picture files in {source}: expected some of "
             f"{', '.join(sorted(images.EXTENSIONS))}"
         )  # fmt: skip
-    files_before = {(row.source, row.sha256) for row in before}
-    if before and {_order(one) for one in facts} == files_before:
+    by_key = {(_printable(one.source), one.sha256): one for one in facts}
+    page = target / "audit.html"
+    if by_key.keys() == {(row.source, row.sha256) for row in before} and page.exists():
         return before
     rows = rows_of(facts, before, settings)
-    findings.write(target / "audit.html", rows, {_order(one): one for one in facts},
-                   originals=source, prepared=target)  # fmt: skip
+    findings.write(page, rows, by_key, originals=source, prepared=target)
     wanted = {target / row.file for row in rows if row.kept}
     for path in (target / PICTURES).rglob("*"):
         if path.is_file() and path not in wanted:
@@ -187,7 +192,7 @@ def rows_of(facts: Sequence[Facts], before: Sequence[Row], settings: Settings) -
     chosen = {row.sha256: row.source for row in before if row.kept}
     for one in facts:
         if not one.fault:
-            chosen.setdefault(one.sha256, one.source)
+            chosen.setdefault(one.sha256, _printable(one.source))
     looks = {one.sha256: one.looks for one in facts if one.sha256 in chosen}
     contents = sorted(looks)
     own, mirrored = ([bytes.fromhex(looks[sha][side]) for sha in contents] for side in (0, 1))
@@ -200,14 +205,14 @@ def _row(
     facts: Facts, chosen: Mapping[str, str], places: Mapping[str, splits.Place], settings: Settings
 ) -> Row:
     reason = facts.fault
-    if not reason and chosen[facts.sha256] != facts.source:
+    if not reason and chosen[facts.sha256] != _printable(facts.source):
         reason = f"duplicate: the same file as {chosen[facts.sha256]}"
     place = places.get(facts.sha256, splits.Place("", ""))
     if not reason and place.fault:
         reason = f"links: {place.fault}"
     return Row(
         file="" if reason else _file(facts.sha256, settings),
-        source=facts.source,
+        source=_printable(facts.source),
         status="rejected" if reason else "kept",
         reason=reason,
         split="" if reason else place.split,

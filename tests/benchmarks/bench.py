@@ -28,6 +28,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from src.colorizer import Colorizer
+from src.curation import preparation
+from src.curation.recipe import Settings
 from src.data import FolderData
 from src.experiment import quieten
 
@@ -35,6 +37,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SIZE, BATCH = 128, 4
 RANKS_BATCH = 16  # what data.batch_size is; with 4 the gradients travel as long, for less work
 MATRIX = 2048
+RECIPE = Settings(
+    image_size=256, fit="stretch", format="jpeg", min_size=64, min_chroma_spread=0.0, one_hue=1.0,
+    shares={"train": 0.6, "val": 0.2, "test": 0.2}, part="1/1",
+)  # fmt: skip
 PHOTOGRAPHS = ((500, 375), (1600, 1200))  # as ImageNet has them, and as a camera's small setting
 Times = dict[str, list[float]]
 
@@ -218,19 +224,73 @@ def loader_row(size: tuple[int, int], rounds: int, scratch: Path) -> dict[str, A
     return row(name, ratios, "at least 3", said)
 
 
-def reference_lab(path: Path) -> "np.ndarray[Any, Any]":
+def prepare_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+    rows = []
+    for size, count in ((PHOTOGRAPHS[0], 192), ((4000, 3000), 6)):
+        folder = photographs(scratch / f"originals{size[0]}", size, count)
+        paths = sorted(folder.iterdir())
+        ours, theirs, read = [], [], [0.0, 0.0]
+        for i in range(min(rounds, 3) + 1):
+            target, npz = scratch / f"set{size[0]}-{i}", scratch / f"npz{size[0]}-{i}"
+            began = clock()
+            preparation.prepare(folder, target, RECIPE, os.cpu_count() or 1)
+            ours.append(len(paths) / (clock() - began))
+            began = clock()
+            npz.mkdir()
+            for path in paths:
+                lab = reference_lab(path, RECIPE.image_size, float)
+                np.savez(npz / path.stem, L=lab[..., 0], ab=lab[..., 1:])
+            theirs.append(len(paths) / (clock() - began))
+            read = [reading(target, scratch), npz_reading(npz)]
+        said = f"{statistics.median(ours[1:]):.0f} and {statistics.median(theirs[1:]):.1f}"
+        said += f" pictures/s; an epoch is read back at {read[0]:.0f} and {read[1]:.0f} pictures/s"
+        ratios = [a / b for a, b in zip(ours[1:], theirs[1:], strict=True)]
+        name = f"prepare, {size[0]}x{size[1]} / Pillow + skimage + np.savez"
+        rows.append(row(name, ratios, "at least 4", said))
+        ratio = in_bytes(npz) / in_bytes(target)
+        said = f"{in_bytes(target) / 1e6:.1f} and {in_bytes(npz) / 1e6:.1f} MB, all files"
+        rows.append(row(f"bytes of the npz / of the data set, {size[0]}x{size[1]}", [ratio],
+                        "at least 15", said))  # fmt: skip
+    return rows
+
+
+def reading(target: Path, scratch: Path) -> float:
+    """Pictures a second of an epoch over a prepared data set, Lab included."""
+    data = FolderData(root=str(target), report_dir=str(scratch), image_size=RECIPE.image_size,
+                      batch_size=16, num_workers=0)  # fmt: skip
+    with redirect_stdout(None):
+        data.setup("fit")
+    began = clock()
+    loaded = sum(len(data.on_after_batch_transfer(b, 0)["L"]) for b in data.train_dataloader())
+    return loaded / (clock() - began)
+
+
+def npz_reading(folder: Path) -> float:
+    began = clock()
+    paths = [*folder.iterdir()]
+    for path in paths:
+        with np.load(path) as content:
+            torch.from_numpy(np.concatenate([content["L"][..., None], content["ab"]], -1)).float()
+    return len(paths) / (clock() - began)
+
+
+def in_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def reference_lab(path: Path, size: int = SIZE, of: Any = np.float32) -> "np.ndarray[Any, Any]":
     with Image.open(path) as image:
-        small = image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BICUBIC)
-    return skimage.color.rgb2lab(np.asarray(small)).astype(np.float32)
+        small = image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
+    return skimage.color.rgb2lab(np.asarray(small)).astype(of)
 
 
-def photographs(folder: Path, size: tuple[int, int] = PHOTOGRAPHS[0]) -> Path:
+def photographs(folder: Path, size: tuple[int, int] = PHOTOGRAPHS[0], count: int = 48) -> Path:
     """Cut scikit-image's photographs into JPEGs of one size."""
     folder.mkdir(parents=True)
     for scene in ("astronaut", "chelsea", "coffee", "rocket"):
         with Image.open(next(Path(skimage.data.__file__).parent.glob(f"{scene}.*"))) as image:
-            for i in range(48):
-                box = (i, i, image.width - 48 + i, image.height - 48 + i)
+            for i in range(count):
+                box = (i, i, image.width - count + i, image.height - count + i)
                 image.convert("RGB").resize(size, box=box).save(folder / f"{scene}{i}.jpg")
     return folder
 
@@ -357,6 +417,7 @@ def table(found: list[dict[str, Any]]) -> list[str]:
 ROWS: dict[str, Callable[[str, int, Path], list[dict[str, Any]]]] = {
     "step": step_rows,
     "loader": loader_rows,
+    "prepare": prepare_rows,
     "start": start_row,
     "ranks": ranks_row,
 }
