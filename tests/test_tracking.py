@@ -134,7 +134,7 @@ def test_a_resumed_run_goes_on_online_as_the_same_run(
     first, second, offline = asked
     assert first["id"] == second["id"] == (tmp_path / "run/wandb/run_id.txt").read_text()
     assert first["resume"] == second["resume"] == "allow"
-    assert "id" not in offline
+    assert offline["id"] != first["id"]
     assert first["group"] == offline["group"]
 
 

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -73,7 +72,6 @@ class Examiner(Dataset[Facts | None]):
         return len(self.names)
 
     def __getitem__(self, index: int) -> Facts | None:
-        torch.set_num_threads(1)  # one process a core
         name = self.names[index]
         path = self.root / name
         found: dict[str, Any] = {"source": name, "stamp": stamp(path)}
