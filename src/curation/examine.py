@@ -17,7 +17,7 @@ from src.images import UnreadableImageError, read_rgb, require_regular, upright_
 
 # Large JPEGs are decoded at a reduced size with at least this many times the pixels that are used.
 OVERSAMPLING = 2
-MEASURED_SIDE = 96
+MEASURED_SIDE = 192
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Examiner(Dataset[Facts | None]):
         self.names = names
         self.limits = limits
         self.keep = keep
-        self.short_side = OVERSAMPLING * max(short_side, MEASURED_SIDE)
+        self.short_side = max(OVERSAMPLING * short_side, MEASURED_SIDE)
         self.part = part
 
     def __len__(self) -> int:
@@ -89,9 +89,11 @@ class Examiner(Dataset[Facts | None]):
             # Where there is no content to go by, the name says whose file it is.
             digest = unreadable.sha256 or hashlib.sha256(name.encode(errors="replace")).hexdigest()
             return unreadable if self._is_own(digest) else None
-        colors = rules.measure(image)
+        # Once for all measures, which take a whole part of it.
+        small = image.resize((MEASURED_SIDE, MEASURED_SIDE), Image.Resampling.BOX)
+        colors = rules.measure(small)
         fault = self.limits.fault(width, height, colors)
-        looks = duplicates.fingerprints(image)
+        looks = duplicates.fingerprints(small)
         if not fault and self.keep is not None:
             self.keep(image, found["sha256"])
         return Facts(
@@ -116,11 +118,14 @@ def stamp(path: Path) -> tuple[int, int]:
 def examined(examiner: Examiner, num_workers: int) -> Iterator[Facts]:
     """Examine all files in several processes, in their order, with a progress bar."""
     count = len(examiner)
+    # Several at once: what processes tell each other takes time by the message.
     loader = DataLoader(
-        examiner, batch_size=None, num_workers=min(num_workers, count), prefetch_factor=None
+        examiner, batch_size=16, collate_fn=list, num_workers=min(num_workers, count)
     )
-    bar = tqdm(loader, "pictures", unit=" pictures", total=count, disable=None if count else True)
-    yield from (facts for facts in bar if facts is not None)
+    with tqdm(desc="pictures", unit=" pictures", total=count, disable=None) as bar:
+        for several in loader:
+            bar.update(len(several))
+            yield from (facts for facts in several if facts is not None)
 
 
 class Journal:
