@@ -1,5 +1,6 @@
 """Loading checkpoints of strangers: no code of theirs runs, and only known classes are built."""
 
+import hashlib
 import importlib
 import pickle
 from collections.abc import Mapping
@@ -64,10 +65,14 @@ class TrainedGenerator:
     Attributes:
         network: L -> ab, both in [-1, 1].
         image_size: short side, in pixels, of the pictures that it was trained on.
+        mean_ab: (2,) the training set's mean ab, in a network's scale.
+        sha256: of the checkpoint's file.
     """
 
     network: nn.Module
     image_size: int
+    mean_ab: Tensor
+    sha256: str
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -112,7 +117,17 @@ def load_generator(path: Path) -> TrainedGenerator:
     load_strictly(network, generator_weights(checkpoint, path), path, assign=True)
     network = network.float().eval()
     _try(network, path)
-    return TrainedGenerator(network, image_size)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return TrainedGenerator(network, image_size, _mean_ab(checkpoint, path), sha256)
+
+
+def _mean_ab(checkpoint: Mapping[str, Any], path: Path) -> Tensor:
+    mean_ab = checkpoint["state_dict"].get("mean_ab")
+    is_pair = isinstance(mean_ab, Tensor) and mean_ab.shape == (2,)
+    if not is_pair or not bool((mean_ab.float().abs() <= 1).all()):
+        raise ValueError(f"{path} does not say what the mean ab of its training set is")
+    return mean_ab.float()
 
 
 @torch.inference_mode()

@@ -1,3 +1,4 @@
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ UNET = {"_target_": "src.generators.unet.UNet", "base_channels": 4}
 def save(path: Path, **changes: Any) -> Path:
     state = {f"generator.{key}": value for key, value in UNet(4).state_dict().items()}
     content = {"hyper_parameters": {"generator": UNET, "image_size": 32}, "state_dict": state}
-    torch.save(content | changes, path)
+    content |= changes
+    if isinstance(content["state_dict"], dict):
+        content["state_dict"] = {"mean_ab": torch.tensor([0.02, 0.05])} | content["state_dict"]
+    torch.save(content, path)
     return path
 
 
@@ -27,6 +31,16 @@ def test_a_generator_comes_back_as_it_was_and_in_eval_mode(tmp_path: Path) -> No
     assert not trained.network.training
     assert trained.image_size == 32
     assert torch.equal(trained.network(L), original(L))
+    assert trained.mean_ab.tolist() == pytest.approx([0.02, 0.05])
+    assert trained.sha256 == hashlib.sha256((tmp_path / "a.ckpt").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("mean_ab", [None, 3, torch.ones(3), torch.full((2,), torch.nan)])
+def test_a_mean_ab_that_is_none_is_refused(tmp_path: Path, mean_ab: object) -> None:
+    state = {f"generator.{key}": value for key, value in UNet(4).state_dict().items()}
+    path = save(tmp_path / "a.ckpt", state_dict=state | {"mean_ab": mean_ab})
+    with pytest.raises(ValueError, match="mean ab of its training set"):
+        checkpoint.load_generator(path)
 
 
 def test_the_moving_average_is_preferred(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from src.generators.cnn import CNN
 def checkpoint(tmp_path: Path) -> Path:
     config = {"_target_": "src.generators.cnn.CNN", "base_channels": 4}
     state = {f"generator.{key}": value for key, value in CNN(4).state_dict().items()}
+    state["mean_ab"] = torch.zeros(2)
     content = {"hyper_parameters": {"generator": config, "image_size": 32}, "state_dict": state}
     torch.save(content, tmp_path / "a.ckpt")
     return tmp_path / "a.ckpt"
