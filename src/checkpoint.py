@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -153,6 +153,17 @@ def generator_weights(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Te
     averaged = any(key.startswith(EMA_PREFIX) for key in tensors)
     prefix = EMA_PREFIX if averaged else GENERATOR_PREFIX
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def initialize(generator: nn.Module, path: str | None) -> None:
+    """Let a generator start from a checkpoint's, or else from pretrained weights if it has any.
+
+    Raises: ValueError: if they cannot be had, or do not match.
+    """
+    if path:
+        load_strictly(generator, generator_weights(load(Path(path)), Path(path)), Path(path))
+    elif hasattr(generator, "load_pretrained"):
+        cast(Any, generator).load_pretrained()
 
 
 def load_strictly(

@@ -1,7 +1,6 @@
 """The LightningModule of all systems: one generator step, one discriminator step, validation."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, cast
 
 import lightning
@@ -10,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from src import checkpoint, losses, metrics, ranks
+from src import checkpoint, losses, metrics, optimization, ranks
 from src.settings import require_number
 
 Batch = Mapping[str, Any]  # L (b, 1, h, w) and ab (b, 2, h, w) in [-1, 1], name: b strings
@@ -28,9 +27,12 @@ class Colorizer(lightning.LightningModule):
     Args:
         generator, discriminator: plain dicts with a `_target_`; an empty discriminator means
             plain regression.
-        loss: `adversarial` names a loss of losses.ADVERSARIAL, `l1` weighs the L1 term.
+        loss: `adversarial` names a loss of losses.ADVERSARIAL, `l1` weighs the L1 term, in which
+            `chroma_weight` stresses colourful pixels.
         generator_optimizer, discriminator_optimizer: plain dicts with a `_target_` in torch.optim.
         image_size: short side in pixels of the training pictures; travels in the checkpoint.
+        pretrained_lr_scale: what starts from pretrained weights learns at this share of the rate.
+        warmup_epochs: over which the learning rates rise from 0.
         decay_share: the learning rates fall linearly to 0 over this last share of the epochs.
         clip_grad_norm: the largest gradient norm of each network; None does not clip.
         ema_decay: decay a step of the generator's moving average, which then serves validation
@@ -52,6 +54,8 @@ class Colorizer(lightning.LightningModule):
         generator_optimizer: dict[str, Any],
         discriminator_optimizer: dict[str, Any],
         image_size: int,
+        pretrained_lr_scale: float = 1.0,
+        warmup_epochs: float = 0.0,
         decay_share: float = 0.0,
         clip_grad_norm: float | None = None,
         ema_decay: float | None = None,
@@ -64,6 +68,9 @@ class Colorizer(lightning.LightningModule):
         self.save_hyperparameters(logger=False)
         self.automatic_optimization = False
         require_number("model.loss.l1", loss["l1"], 0)
+        require_number("model.loss.chroma_weight", loss["chroma_weight"], 0)
+        require_number("model.pretrained_lr_scale", pretrained_lr_scale, 0, 1)
+        require_number("model.warmup_epochs", warmup_epochs, 0)
         require_number("model.decay_share", decay_share, 0, 1)
         if clip_grad_norm is not None:
             require_number("model.clip_grad_norm", clip_grad_norm, 0, open_ends=True)
@@ -92,20 +99,15 @@ class Colorizer(lightning.LightningModule):
     def setup(self, stage: str) -> None:
         if stage != "fit":
             return
-        # A resumed run gets its weights from its own checkpoint.
-        if self.hparams["init_generator"] and self.trainer.ckpt_path is None:
-            self._load_generator(Path(self.hparams["init_generator"]))
+        if self.trainer.ckpt_path is None:  # a resumed run gets its own weights
+            checkpoint.initialize(self.generator, self.hparams["init_generator"])
+            if self.ema_generator is not None:
+                self.ema_generator.module.load_state_dict(self.generator.state_dict())
         for network in (self.generator, self.discriminator):
             if network is not None and self.hparams["channels_last"]:
                 cast(Any, network).to(memory_format=torch.channels_last)
             if network is not None and self.hparams["compile"]:
                 network.compile()
-
-    def _load_generator(self, path: Path) -> None:
-        weights = checkpoint.generator_weights(checkpoint.load(path), path)
-        checkpoint.load_strictly(self.generator, weights, path)
-        if self.ema_generator is not None:
-            self.ema_generator.module.load_state_dict(weights)
 
     def on_fit_start(self) -> None:
         if self.mean_ab.isnan().any():
@@ -121,21 +123,23 @@ class Colorizer(lightning.LightningModule):
         pairs = [(self.generator, self.hparams["generator_optimizer"])]
         if self.discriminator is not None:
             pairs.append((self.discriminator, self.hparams["discriminator_optimizer"]))
-        optimizers = [
-            checkpoint.build(checkpoint.OPTIMIZERS, config, network.parameters())
-            for network, config in pairs
-        ]
+        optimizers = []
+        for network, config in pairs:
+            scale = self.hparams["pretrained_lr_scale"]
+            groups = optimization.parameter_groups(network, config["lr"], scale)
+            optimizers.append(checkpoint.build(checkpoint.OPTIMIZERS, config, groups))
+        # No bound method, which the scheduler would put into checkpoints with all its object.
         schedules = [
-            torch.optim.lr_scheduler.LambdaLR(o, lambda epoch: self._decay(epoch))
+            torch.optim.lr_scheduler.LambdaLR(o, lambda batches: self._rate(batches))
             for o in optimizers
         ]
         return optimizers, schedules
 
-    def _decay(self, epoch: int) -> float:
-        share, epochs = self.hparams["decay_share"], self.trainer.max_epochs or 0
-        if not share or epochs < 1:
-            return 1.0
-        return min(1.0, max(0.0, epochs - epoch) / (share * epochs))
+    def _rate(self, batches: int) -> float:
+        # The trainer counts batches after this is asked for the first time, at 0.
+        epoch = batches / self.trainer.num_training_batches if batches else 0.0
+        decay_share, warmup_epochs = self.hparams["decay_share"], self.hparams["warmup_epochs"]
+        return optimization.rate(epoch, self.trainer.max_epochs or 0, decay_share, warmup_epochs)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         L, real_ab = self._channels_last(batch["L"]), batch["ab"]
@@ -147,8 +151,10 @@ class Colorizer(lightning.LightningModule):
         means = ranks.mean(torch.stack([figure.detach() for figure in figures.values()]))
         for name, mean in zip(figures, means, strict=True):
             self.log(name, mean, prog_bar=name in ("train/g_loss", "train/d_loss"))
-        for letter, optimizer in zip("gd", self._optimizers(), strict=False):
+        for letter, optimizer in zip("gd", _listed(self.optimizers()), strict=False):
             self.log(f"train/lr_{letter}", float(optimizer.param_groups[0]["lr"]))
+        for schedule in _listed(self.lr_schedulers()):
+            schedule.step()
 
     def _discriminator_step(
         self,
@@ -158,7 +164,7 @@ class Colorizer(lightning.LightningModule):
     ) -> dict[str, Tensor]:
         if self.discriminator is None or self.adversarial_loss is None:
             return {}
-        optimizer = self._optimizers()[1]
+        optimizer = _listed(self.optimizers())[1]
         with self.toggled_optimizer(optimizer):
             real = self.adversarial_loss(self.discriminator(L, real_ab), True)
             fake = self.adversarial_loss(self.discriminator(L, fake_ab), False)
@@ -172,10 +178,10 @@ class Colorizer(lightning.LightningModule):
         real_ab: Float[Tensor, "b 2 h w"],
         fake_ab: Float[Tensor, "b 2 h w"],
     ) -> dict[str, Tensor]:
-        optimizer = self._optimizers()[0]
+        optimizer = _listed(self.optimizers())[0]
         figures = {}
         with self.toggled_optimizer(optimizer):
-            l1 = nn.functional.l1_loss(fake_ab, real_ab)
+            l1 = losses.l1(fake_ab, real_ab, self.hparams["loss"]["chroma_weight"])
             loss = self.hparams["loss"]["l1"] * l1
             if self.discriminator is not None:
                 assert self.adversarial_loss is not None
@@ -196,11 +202,6 @@ class Colorizer(lightning.LightningModule):
         if self.hparams["clip_grad_norm"] is not None:
             self.clip_gradients(optimizer, self.hparams["clip_grad_norm"], "norm")
         optimizer.step()
-
-    def on_train_epoch_end(self) -> None:
-        schedules = self.lr_schedulers()
-        for schedule in schedules if isinstance(schedules, list) else [schedules]:
-            cast(Any, schedule).step()
 
     def on_validation_start(self) -> None:
         ranks.share_buffers(self)
@@ -237,11 +238,12 @@ class Colorizer(lightning.LightningModule):
             f"{', '.join(self._pictures)}. Lower the learning rates or set model.clip_grad_norm"
         )
 
-    def _optimizers(self) -> list[Any]:
-        optimizers = self.optimizers()
-        return optimizers if isinstance(optimizers, list) else [optimizers]
-
     def _channels_last(self, L: Tensor) -> Tensor:
         if not self.hparams["channels_last"]:
             return L
         return L.contiguous(memory_format=torch.channels_last)
+
+
+def _listed(one_or_several: Any) -> list[Any]:
+    """Lightning gives a single optimiser or schedule without a list."""
+    return one_or_several if isinstance(one_or_several, list) else [one_or_several]

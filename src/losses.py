@@ -1,4 +1,4 @@
-"""Adversarial losses: pure functions on patch logits."""
+"""Losses: pure functions on ab, and on patch logits."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,22 @@ from src.settings import require_one_of
 
 # (patch logits, is_real) -> how far the logits are from that verdict; never negative.
 AdversarialLoss = Callable[[Tensor, bool], Tensor]
+
+
+def l1(
+    fake_ab: Float[Tensor, "b 2 h w"], real_ab: Float[Tensor, "b 2 h w"], chroma_weight: float
+) -> Float[Tensor, ""]:
+    """Mean absolute error of ab, each pixel weighted by 1 + chroma_weight x its true chroma.
+
+    Most pixels of photographs are nearly grey; unweighted they pull all colours towards brown.
+
+    Args: fake_ab, real_ab: in [-1, 1]; chroma_weight: 0 weighs all pixels alike.
+    """
+    error = (fake_ab - real_ab).abs()
+    if not chroma_weight:
+        return error.mean()
+    weight = 1 + chroma_weight * real_ab.norm(dim=1, keepdim=True)
+    return (weight * error).mean() / weight.mean()
 
 
 def vanilla(logits: Float[Tensor, "b 1 i j"], is_real: bool) -> Float[Tensor, ""]:

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import pytest
@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from src import checkpoint, color
 from src.colorizer import Colorizer, NonFiniteLossError
 from src.experiment import train
+from src.lite0 import Lite0, load_imagenet_weights
 
 Configure = Callable[..., DictConfig]
 
@@ -240,6 +241,9 @@ def test_a_generator_can_start_from_a_regression_checkpoint(
      (["model.loss.l1=-1"], r"number in \[0, inf\]"),
      (["model.loss.l1=much"], r"number in \[0, inf\]"),
      (["model.loss.l1=nan"], r"number in \[0, inf\]"),
+     (["model.loss.chroma_weight=-1"], r"number in \[0, inf\]"),
+     (["model.pretrained_lr_scale=2"], r"number in \[0, 1\]"),
+     (["model.warmup_epochs=-1"], r"number in \[0, inf\]"),
      (["model.decay_share=2.0"], r"number in \[0, 1\]"),
      (["model.ema_decay=1.0"], r"number in \(0, 1\)"),
      (["model.clip_grad_norm=0.0"], r"number in \(0, inf\)")],
@@ -249,6 +253,20 @@ def test_contradictions_are_explained(
 ) -> None:
     with pytest.raises(Exception, match=fault):
         instantiate(configure(*overrides).model)
+
+
+def test_a_pretrained_encoder_is_where_training_starts(configure: Configure) -> None:
+    config = configure("model=lite0_unet", "model.pretrained_lr_scale=0", "model.warmup_epochs=0")
+    model: Colorizer = instantiate(config.model)
+    imagenet = Lite0()
+    load_imagenet_weights(imagenet)
+    generator, average = cast(Any, model.generator), cast(Any, model.ema_generator)
+    assert not same(weights(generator.encoder), weights(imagenet))
+    decoder = weights(generator.merges)
+    fit(model, OneBatch(*two_pictures(), length=2), epochs=1)
+    assert same(weights(generator.encoder), weights(imagenet))
+    assert same(weights(average.module.encoder), weights(imagenet))
+    assert not same(weights(generator.merges), decoder)
 
 
 def test_validation_runs_in_eval_mode(configure: Configure) -> None:

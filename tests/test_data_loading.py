@@ -30,7 +30,7 @@ def test_a_centre_crop_keeps_shapes_and_a_stretch_keeps_everything(wide: Picture
 
 
 def test_training_crops_move_and_flip_as_their_seed_says(wide: Picture) -> None:
-    pictures = TrainPictures([wide], 32, zoom=1.12)
+    pictures = TrainPictures([wide], 32, zooms=(1.12, 1.12))
     crops = [pictures[0, seed]["rgb"] for seed in range(40)]
     assert torch.equal(pictures[0, 7]["rgb"], crops[7])
     assert len({crop.numpy().tobytes() for crop in crops}) > 20
@@ -52,7 +52,7 @@ def test_only_training_decodes_large_jpegs_at_a_reduced_size(
     resize = Image.Image.resize
     monkeypatch.setattr(Image.Image, "resize", spy)
     assert EvalPictures([picture], 32, "crop")[0]["rgb"].shape == (3, 32, 32)
-    assert TrainPictures([picture], 32, 1.12)[0, 0]["rgb"].shape == (3, 32, 32)
+    assert TrainPictures([picture], 32, (1.12, 1.12))[0, 0]["rgb"].shape == (3, 32, 32)
     assert decoded == [(400, 300), (50, 38)]
 
 
@@ -68,11 +68,21 @@ def test_an_epochs_order_depends_on_seed_and_epoch_alone() -> None:
     assert len({tuple(order) for order in orders}) == 4
 
 
+def test_a_crop_draws_its_zoom_between_two_and_so_shows_more_or_less(tmp_path: Path) -> None:
+    ramp = Image.fromarray(np.tile(np.arange(256, dtype=np.uint8), (256, 1)))
+    ramp.save(tmp_path / "ramp.png")
+    crops = TrainPictures([Picture(tmp_path / "ramp.png", "ramp")], 32, (1.0, 2.0))
+    spans = [int(rgb.max()) - int(rgb.min()) for rgb in (crops[0, i]["rgb"] for i in range(40))]
+    assert min(spans) < 150
+    assert max(spans) > 220
+    assert all(120 < span < 256 for span in spans)
+
+
 def test_small_pictures_are_enlarged(tmp_path: Path) -> None:
     Image.new("RGB", (3, 5), "red").save(tmp_path / "small.png")
     picture = Picture(tmp_path / "small.png", "small")
     assert EvalPictures([picture], 32, "crop")[0]["rgb"].shape == (3, 32, 32)
-    assert TrainPictures([picture], 32, 1.12)[0, 0]["rgb"].shape == (3, 32, 32)
+    assert TrainPictures([picture], 32, (1.12, 1.12))[0, 0]["rgb"].shape == (3, 32, 32)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -20,6 +20,7 @@ from src.settings import require, require_number, require_one_of, require_whole
 Subset = Literal["train", "val", "test"]
 Subsets = Mapping[Subset, Sequence[Picture]]
 MIN_IMAGE_SIZE = 32
+MAX_ZOOM = 8
 
 
 class ColorizationData(lightning.LightningDataModule, ABC):
@@ -29,7 +30,8 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         image_size: side in pixels of the squares that networks see.
         batch_size: pictures a step, of all ranks together.
         eval_fit: how validation and test pictures become squares: `crop` or `stretch`.
-        zoom: training crops are taken from pictures with a short side of zoom x image_size.
+        zoom: training crops are taken from pictures with a short side of zoom x image_size; of
+            [least, most], each crop draws its own.
         repeat: how often an epoch goes through the training pictures; for a handful of them.
         fit_images: training pictures on which every validation also measures the fit.
         num_workers: loading processes of each rank; None takes one a core, up to 8.
@@ -47,7 +49,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         image_size: int,
         batch_size: int,
         eval_fit: str = "crop",
-        zoom: float = 1.12,
+        zoom: float | Sequence[float] = 1.12,
         repeat: int = 1,
         fit_images: int = 32,
         num_workers: int | None = None,
@@ -57,7 +59,9 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         require_whole("data.image_size", image_size, MIN_IMAGE_SIZE)
         require_whole("data.batch_size", batch_size, 1)
         require_one_of("data.eval_fit", eval_fit, get_args(EvalFit))
-        require_number("data.zoom", zoom, 1, 8)
+        least, most = zoom if isinstance(zoom, Sequence) and len(zoom) == 2 else (zoom, zoom)
+        require_number("data.zoom", least, 1, MAX_ZOOM)
+        require_number("data.zoom", most, cast(float, least), MAX_ZOOM)
         require_whole("data.repeat", repeat, 1)
         require_whole("data.fit_images", fit_images, 1)
         require_whole("data.num_workers", 0 if num_workers is None else num_workers, 0)
@@ -65,7 +69,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         self.image_size = image_size
         self.batch_size = batch_size
         self.eval_fit = cast(EvalFit, eval_fit)
-        self.zoom = zoom
+        self.zooms = cast(float, least), cast(float, most)
         self.repeat = repeat
         self.fit_images = fit_images
         self.num_workers = _cores() if num_workers is None else num_workers
@@ -102,7 +106,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         # Lightning sets it only after loading processes have asked for the first pictures.
         sampler.set_epoch(self.first_epoch)
         return self._loader(
-            TrainPictures(pictures, self.image_size, self.zoom),
+            TrainPictures(pictures, self.image_size, self.zooms),
             sampler=sampler,
             # A last batch of another size would make compiled networks compile again.
             drop_last=len(pictures) > self.batch_size,

@@ -91,13 +91,14 @@ class EvalPictures(Dataset[Sample]):
 class TrainPictures(Dataset[Sample]):
     """Random square crops, flipped half of the time.
 
-    The short side of a picture is taken as `zoom` x size, as pix2pix loads 286 pixels to crop 256.
+    The short side of a picture is taken as zoom x size, as pix2pix loads 286 pixels to crop 256.
+    Each crop draws its zoom between the two of `zooms`, every enlargement as likely as another.
     """
 
-    def __init__(self, pictures: Sequence[Picture], size: int, zoom: float) -> None:
+    def __init__(self, pictures: Sequence[Picture], size: int, zooms: tuple[float, float]) -> None:
         self.pictures = pictures
         self.size = size
-        self.zoom = zoom
+        self.zooms = zooms
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -106,9 +107,11 @@ class TrainPictures(Dataset[Sample]):
         """Cut the picture `key[0]` with the random numbers that the seed `key[1]` gives."""
         index, seed = key
         # Evaluation decodes at full size, so that its pictures are those of any other program.
-        image, name = readable(self.pictures, index, math.ceil(self.zoom * self.size))
-        x, y, flip = torch.rand(3, generator=torch.Generator().manual_seed(seed)).tolist()
-        rgb = resized(image, self.size, square(image, self.zoom, x, y))
+        least, most = self.zooms
+        image, name = readable(self.pictures, index, math.ceil(most * self.size))
+        x, y, flip, z = torch.rand(4, generator=torch.Generator().manual_seed(seed)).tolist()
+        zoom = least * (most / least) ** z
+        rgb = resized(image, self.size, square(image, zoom, x, y))
         return {"rgb": rgb.flip(-1) if flip < 0.5 else rgb, "name": name}
 
 

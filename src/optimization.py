@@ -1,0 +1,30 @@
+"""What a network's optimiser is given: groups of parameters, and learning rates over time."""
+
+from typing import Any
+
+from torch import nn
+
+
+def parameter_groups(network: nn.Module, lr: float, pretrained_lr_scale: float) -> list[Any]:
+    """Group what is to be trained; pretrained parameters learn at lr x pretrained_lr_scale."""
+    pretrained: list[nn.Parameter] = getattr(network, "pretrained_parameters", list)()
+    known = {id(parameter) for parameter in pretrained}
+    fresh = [one for one in network.parameters() if id(one) not in known]
+    rates = ((fresh, lr), (pretrained, lr * pretrained_lr_scale))
+    groups = [([one for one in own if one.requires_grad], rate) for own, rate in rates]
+    return [{"params": own, "lr": rate} for own, rate in groups if own]
+
+
+def rate(epoch: float, epochs: int, decay_share: float, warmup_epochs: float) -> float:
+    """Return the share of the learning rate: a linear rise, a plateau, a linear fall to 0.
+
+    Args:
+        epoch: completed epochs and the share of the one under way.
+        epochs: of the whole training; under 1 where nobody knows.
+        decay_share: of the epochs, at their end, over which it falls.
+        warmup_epochs: over which it rises.
+    """
+    rise = min(1.0, epoch / warmup_epochs) if warmup_epochs else 1.0
+    if not decay_share or epochs < 1:
+        return rise
+    return min(rise, max(0.0, epochs - epoch) / (decay_share * epochs))
