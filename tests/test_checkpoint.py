@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from src import checkpoint
@@ -175,3 +176,30 @@ def test_truncated_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
     for name in ("half", "list", "other", "stateless", "absent"):
         with pytest.raises(ValueError, match=f"{name}.ckpt"):
             checkpoint.load_generator(tmp_path / f"{name}.ckpt")
+
+
+def test_saved_weights_are_small_and_colour_as_the_checkpoint_does(tmp_path: Path) -> None:
+    original, weights = save(tmp_path / "a.ckpt"), tmp_path / "a.safetensors"
+    checkpoint.save_weights(original, weights)
+    assert weights.stat().st_size < 0.6 * original.stat().st_size
+    first, second = checkpoint.load_generator(original), checkpoint.load_generator(weights)
+    L = torch.rand(1, 1, 40, 40) * 2 - 1
+    torch.testing.assert_close(first.network(L), second.network(L), atol=2e-3, rtol=0)
+    assert second.image_size == 32
+    assert torch.equal(first.mean_ab, second.mean_ab)
+
+
+@pytest.mark.parametrize(
+    ("description", "fault"),
+    [(None, "lacks a generator"), ("{", "cannot read"), ("[]", "lacks a generator"),
+     ('{"generator": {"_target_": "os.system"}, "image_size": 32}', "not allowed")],
+)  # fmt: skip
+def test_strange_weights_are_refused(tmp_path: Path, description: str | None, fault: str) -> None:
+    path = tmp_path / "a.safetensors"
+    metadata = None if description is None else {checkpoint.DESCRIPTION: description}
+    save_file({"mean_ab": torch.zeros(2)}, path, metadata)
+    with pytest.raises(ValueError, match=fault):
+        checkpoint.load_generator(path)
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(ValueError, match="cannot read"):
+        checkpoint.load_generator(path)
