@@ -28,7 +28,7 @@ class Colorizer(lightning.LightningModule):
         generator, discriminator: plain dicts with a `_target_`; an empty discriminator means
             plain regression.
         loss: `adversarial` names a loss of losses.ADVERSARIAL, `l1` weighs the L1 term, in which
-            `chroma_weight` stresses colourful pixels.
+            `chroma_weight` stresses colourful pixels, `mean_chroma` weighs each picture's.
         generator_optimizer, discriminator_optimizer: plain dicts with a `_target_` in torch.optim.
         image_size: short side in pixels of the training pictures; travels in the checkpoint.
         pretrained_lr_scale: what starts from pretrained weights learns at this share of the rate.
@@ -67,8 +67,8 @@ class Colorizer(lightning.LightningModule):
         # Plain dicts alone: such a checkpoint loads with weights_only.
         self.save_hyperparameters(logger=False)
         self.automatic_optimization = False
-        require_number("model.loss.l1", loss["l1"], 0)
-        require_number("model.loss.chroma_weight", loss["chroma_weight"], 0)
+        for term in ("l1", "chroma_weight", "mean_chroma"):
+            require_number(f"model.loss.{term}", loss[term], 0)
         require_number("model.pretrained_lr_scale", pretrained_lr_scale, 0, 1)
         require_number("model.warmup_epochs", warmup_epochs, 0)
         require_number("model.decay_share", decay_share, 0, 1)
@@ -179,10 +179,8 @@ class Colorizer(lightning.LightningModule):
         fake_ab: Float[Tensor, "b 2 h w"],
     ) -> dict[str, Tensor]:
         optimizer = _listed(self.optimizers())[0]
-        figures = {}
         with self.toggled_optimizer(optimizer):
-            l1 = losses.l1(fake_ab, real_ab, self.hparams["loss"]["chroma_weight"])
-            loss = self.hparams["loss"]["l1"] * l1
+            figures, loss = losses.of_ab(fake_ab, real_ab, self.hparams["loss"])
             if self.discriminator is not None:
                 assert self.adversarial_loss is not None
                 adversarial = self.adversarial_loss(self.discriminator(L, fake_ab), True)
@@ -191,7 +189,7 @@ class Colorizer(lightning.LightningModule):
             self._descend(optimizer, loss, "train/g_loss")
         if self.ema_generator is not None:
             self.ema_generator.update_parameters(self.generator)
-        return figures | {"train/g_loss_l1": l1, "train/g_loss": loss}
+        return figures | {"train/g_loss": loss}
 
     def _descend(self, optimizer: Any, loss: Tensor, name: str) -> None:
         if not loss.isfinite():

@@ -1,6 +1,7 @@
 """Losses: pure functions on ab, and on patch logits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,27 @@ def l1(
         return error.mean()
     weight = 1 + chroma_weight * real_ab.norm(dim=1, keepdim=True)
     return (weight * error).mean() / weight.mean()
+
+
+def mean_chroma(
+    fake_ab: Float[Tensor, "b 2 h w"], real_ab: Float[Tensor, "b 2 h w"]
+) -> Float[Tensor, ""]:
+    """How far each picture's mean chroma is from the true one's, wherever its colours are."""
+    means = [ab.norm(dim=1).mean(dim=(1, 2)) for ab in (fake_ab, real_ab)]
+    return F.l1_loss(*means)
+
+
+def of_ab(
+    fake_ab: Float[Tensor, "b 2 h w"], real_ab: Float[Tensor, "b 2 h w"], weights: Mapping[str, Any]
+) -> tuple[dict[str, Tensor], Float[Tensor, ""]]:
+    """Return the terms that need no discriminator, as they are logged, and their weighted sum."""
+    term = l1(fake_ab, real_ab, weights["chroma_weight"])
+    terms, loss = {"train/g_loss_l1": term}, weights["l1"] * term
+    if weights["mean_chroma"]:
+        term = mean_chroma(fake_ab, real_ab)
+        terms["train/g_loss_chroma"] = term
+        loss = loss + weights["mean_chroma"] * term
+    return terms, loss
 
 
 def vanilla(logits: Float[Tensor, "b 1 i j"], is_real: bool) -> Float[Tensor, ""]:

@@ -47,3 +47,11 @@ def test_a_chroma_weight_stresses_errors_where_the_truth_is_colorful() -> None:
     # Weights of 1 and 1 + 2 x 0.5, in a sum of 3.
     assert losses.l1(miss_grey, real, 2).item() == pytest.approx(0.1 / 3)
     assert losses.l1(miss_red, real, 2).item() == pytest.approx(0.2 / 3)
+
+
+def test_mean_chroma_is_judged_picture_by_picture_and_wherever_it_is() -> None:
+    real = torch.zeros(2, 2, 1, 2)
+    real[0, 0, 0, 0] = 0.4  # one colourful picture, whose mean chroma is 0.2, and a grey one
+    moved = real.flip(-1).flip(1)
+    assert losses.mean_chroma(moved, real).item() == 0
+    assert losses.mean_chroma(real.flip(0), real).item() == pytest.approx(0.2)
