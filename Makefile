@@ -19,10 +19,10 @@ train: $(READY) ## Train the GAN on sample photographs (ARGS="model=unet seed=1"
 	$(BIN)/python -m src.train model=unet_gan $(ARGS)
 
 test: $(READY) ## Run the fast tests
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 test-all: $(READY) ## Run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 bench: $(READY) ## Measure speed against independent references (trainer=gpu: on a GPU)
 	$(BIN)/python -m tests.benchmarks.bench $(if $(trainer),trainer=$(trainer)) $(ARGS)
