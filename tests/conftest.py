@@ -2,6 +2,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import skimage.data
 from hydra import compose, initialize_config_dir
@@ -51,3 +52,9 @@ def configure(tmp_path: Path) -> Callable[..., DictConfig]:
             return compose("train", [*tiny, *run, *overrides])
 
     return configured
+
+
+@pytest.fixture
+def untyped_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switch shape checks off, which torch.export's symbolic sizes do not pass."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
