@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import jaxtyping
@@ -8,6 +8,8 @@ import skimage.data
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
+
+from tests.browser import Browser, chromium
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = (
@@ -28,6 +30,13 @@ os.environ.setdefault("WANDB_MODE", "offline")
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a test writes below the working directory lands in its own folder."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; not for the whole session, since playwright's event loop is in asyncio's way."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
