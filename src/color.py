@@ -1,7 +1,7 @@
 """sRGB, CIELAB and the scaling that networks see. Only this file knows the constants."""
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from kornia.color import lab_to_rgb as kornia_lab_to_rgb
 from kornia.color import rgb_to_lab as kornia_rgb_to_lab
 from torch import Tensor
@@ -11,6 +11,7 @@ L_HALF_RANGE = 50.0
 AB_RANGE = 110.0
 # The scale of the source report, which divides a* and b* by 128.
 REPORT_AB_RANGE = 128.0
+GAMUT_TOLERANCE = 1e-4  # of [0, 1]: far below what 8 bits can tell, and little in 16
 
 
 def rgb_to_lab(rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
@@ -49,6 +50,42 @@ def L_ab_to_rgb(
     """Join a network's L and ab, both in [-1, 1], to sRGB in [0, 1]."""
     L, ab = _at_least_float32(L), _at_least_float32(ab)
     return lab_to_rgb(torch.cat([(L + 1) * L_HALF_RANGE, ab * AB_RANGE], dim=1))
+
+
+def L_ab_to_rgb_keeping_L(
+    L: Float[Tensor, "b 1 h w"], ab: Float[Tensor, "b 2 h w"]
+) -> Float[Tensor, "b 3 h w"]:
+    """Join L and ab to sRGB in [0, 1]; what lies outside sRGB loses chroma, not lightness.
+
+    Such a pixel keeps its L and hue and moves towards grey until it fits, by bisection. Clipping
+    each of R, G and B, as L_ab_to_rgb does, is faster, and moves L.
+    """
+    with torch.autocast(L.device.type, enabled=False):
+        L, ab = _at_least_float32(L), _at_least_float32(ab)
+        # Black and white have no colour: spares large margins the search.
+        ab = torch.where(L.abs() < 1, ab, 0)
+        lab = torch.cat([(L + 1) * L_HALF_RANGE, ab * AB_RANGE], dim=1)
+        rgb = kornia_lab_to_rgb(lab, clip=False)
+        outside = ~_in_gamut(rgb)
+        if outside.any():
+            pixels = lab.movedim(1, -1)[outside].T[:, None]
+            fitting = _less_chroma(pixels)
+            rgb.movedim(1, -1)[outside] = kornia_lab_to_rgb(fitting, clip=False)[:, 0].T
+        return rgb.clamp(0, 1)
+
+
+def _in_gamut(rgb: Float[Tensor, "... 3 h w"]) -> Bool[Tensor, "... h w"]:
+    return ((rgb >= -GAMUT_TOLERANCE) & (rgb <= 1 + GAMUT_TOLERANCE)).all(dim=-3)
+
+
+def _less_chroma(lab: Float[Tensor, "3 1 n"]) -> Float[Tensor, "3 1 n"]:
+    """Return the colours of the largest chroma within sRGB, to 1/256 of the one they had."""
+    kept = torch.zeros_like(lab[:1])
+    for halving in range(1, 9):
+        tried = kept + 0.5**halving
+        fits = _in_gamut(kornia_lab_to_rgb(torch.cat([lab[:1], lab[1:] * tried]), clip=False))
+        kept = torch.where(fits[None], tried, kept)
+    return torch.cat([lab[:1], lab[1:] * kept])
 
 
 def uint8_to_L_ab(

@@ -8,21 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from hydra.errors import InstantiationException
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from omegaconf.errors import OmegaConfBaseException
 
 # What a person can mend: it ends with one line instead of a traceback.
-EXPECTED = (
-    ArithmeticError,
-    InstantiationException,
-    MisconfigurationException,
-    OmegaConfBaseException,
-    OSError,
-    torch.OutOfMemoryError,
-    TypeError,
-    ValueError,
-)
+EXPECTED = (ArithmeticError, MemoryError, OSError, torch.OutOfMemoryError, TypeError, ValueError)
+# Their errors too, by name: tools that need neither of them start faster without their import.
+EXPECTED_OF = ("hydra.errors", "lightning.fabric.utilities.exceptions", "omegaconf.errors")
 
 
 @contextmanager
@@ -31,8 +21,8 @@ def ending_for_people() -> Iterator[None]:
     try:
         with ending_at_sigterm():
             yield
-    except EXPECTED as error:
-        if os.environ.get("HYDRA_FULL_ERROR"):
+    except Exception as error:
+        if not is_expected(error) or os.environ.get("HYDRA_FULL_ERROR"):
             raise
         print(f"error: {in_one_line(error)}", file=sys.stderr)
         sys.exit(1)
@@ -59,9 +49,15 @@ def status_of(number: int) -> int:
     return 0x80 + number
 
 
+def is_expected(error: Exception) -> bool:
+    """Tell a person's mistake from one of this program."""
+    homes = {kind.__module__ for kind in type(error).__mro__}
+    return isinstance(error, EXPECTED) or not homes.isdisjoint(EXPECTED_OF)
+
+
 def in_one_line(error: BaseException) -> str:
     """Say what is wrong, without where in the code it was found."""
-    cause = error.__cause__ if isinstance(error, InstantiationException) else None
+    cause = error.__cause__ if type(error).__name__ == "InstantiationException" else None
     said = str(cause or error) or type(error).__name__
     if "Original Traceback" in said:  # of a loading process: its last line says what happened
         said = said.strip().splitlines()[-1]

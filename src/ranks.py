@@ -170,8 +170,8 @@ def _rank(train: Train, config: dict[str, Any], folder: str) -> dict[str, float]
     try:
         with errors.ending_at_sigterm():
             return train(OmegaConf.create(config))
-    except errors.EXPECTED as error:
-        if os.environ.get("HYDRA_FULL_ERROR"):
+    except Exception as error:
+        if not errors.is_expected(error) or os.environ.get("HYDRA_FULL_ERROR"):
             raise
         (Path(folder) / f"rank{rank}.txt").write_text(errors.in_one_line(error))
         sys.exit(1)

@@ -1,12 +1,15 @@
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import skimage.data
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
+
+from tests.browser import Browser, chromium
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = (
@@ -27,6 +30,13 @@ os.environ.setdefault("WANDB_MODE", "offline")
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a test writes below the working directory lands in its own folder."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; not for the whole session, since playwright's event loop is in asyncio's way."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +61,9 @@ def configure(tmp_path: Path) -> Callable[..., DictConfig]:
             return compose("train", [*tiny, *run, *overrides])
 
     return configured
+
+
+@pytest.fixture
+def untyped_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switch shape checks off, which torch.export's symbolic sizes do not pass."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

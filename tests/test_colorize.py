@@ -1,71 +1,456 @@
+import errno
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
+from torch import Tensor
 
+from src import color, coloring, images
+from src.coloring import Options
 from src.colorize import main
 from src.generators.cnn import CNN
+from tests.conftest import ROOT
+
+Colorize = Callable[..., int]
+
+
+def save_checkpoint(path: Path, ab: tuple[float, float] = (0.2, 0.1)) -> Path:
+    """A network that paints everything in nearly one colour."""
+    config = {"_target_": "src.generators.cnn.CNN", "base_channels": 4}
+    state = {f"generator.{key}": value for key, value in CNN(4).state_dict().items()}
+    state["generator.decoder.4.weight"] *= 0.3
+    state["generator.decoder.4.bias"] = torch.tensor(ab)
+    state["mean_ab"] = torch.zeros(2)
+    content = {"hyper_parameters": {"generator": config, "image_size": 32}, "state_dict": state}
+    torch.save(content, path)
+    return path
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    config = {"_target_": "src.generators.cnn.CNN", "base_channels": 4}
-    state = {f"generator.{key}": value for key, value in CNN(4).state_dict().items()}
-    state["mean_ab"] = torch.zeros(2)
-    content = {"hyper_parameters": {"generator": config, "image_size": 32}, "state_dict": state}
-    torch.save(content, tmp_path / "a.ckpt")
-    return tmp_path / "a.ckpt"
+    return save_checkpoint(tmp_path / "model.ckpt")
 
 
-def colorize(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return int(ended.value.code or 0)
+@pytest.fixture
+def colorize(checkpoint: Path) -> Colorize:
+    def run(*arguments: object) -> int:
+        words = [str(argument) for argument in arguments]
+        named = [] if "--checkpoint" in words else ["--checkpoint", str(checkpoint)]
+        with pytest.raises(SystemExit) as ended:
+            main([*words, *named])
+        return int(ended.value.code or 0)
+
+    return run
 
 
-def test_what_can_be_read_is_coloured_and_the_rest_is_named(
-    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def photo(path: Path, size: tuple[int, int] = (60, 40), **options: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.radial_gradient("L").resize(size).save(path, **options)
+    return path
+
+
+def made_in(folder: str) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def lightness(path: Path) -> Tensor:
+    with Image.open(path) as image:
+        rgb = np.array(image.convert("RGB"))
+    return color.rgb_to_lab(torch.from_numpy(rgb / 255).permute(2, 0, 1)[None])[:, 0]
+
+
+def chroma(path: Path) -> float:
+    with Image.open(path) as image:
+        return float(np.ptp(np.asarray(image.convert("RGB")).astype(int), axis=2).mean())
+
+
+@pytest.mark.parametrize("name", ["a.JPG", "a b [1].png", "a.tif", "a.webp", "a.jpeg"])
+def test_a_photo_keeps_its_name_format_size_and_lightness(
+    tmp_path: Path, colorize: Colorize, name: str
 ) -> None:
-    Image.effect_noise((30, 20), 50).save(tmp_path / "good.png")
-    (tmp_path / "bad.jpg").write_text("no picture")
-    status = colorize(
-        tmp_path / "bad.jpg", tmp_path / "good.png", "--checkpoint", checkpoint, "--output", "out"
-    )
+    source = photo(tmp_path / "in" / name)
+    before = source.read_bytes()
+    assert colorize(source, "--output", "out") == 0
+    assert made_in("out") == [name]
+    difference = (lightness(Path("out", name)) - lightness(source)).abs().mean()
+    assert difference < (0.3 if name.lower().endswith(("jpg", "jpeg")) else 0.1)
+    assert chroma(Path("out", name)) > 10
+    assert source.read_bytes() == before
+
+
+def test_folders_are_walked_and_their_shape_is_kept(tmp_path: Path, colorize: Colorize) -> None:
+    for name in ("a.jpg", "sub/deep/b.png", "sub/c.gif", "sub/.hidden.png"):
+        photo(tmp_path / "album" / name)
+    (tmp_path / "album" / "notes.txt").write_text("no picture")
+    out = tmp_path / "album" / "colored"
+    for _ in range(2):  # what the first run made is no photo of the album
+        assert colorize("album", "--output", out) == 0
+    made = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+    assert made == ["a.jpg", "sub/c.png", "sub/deep/b.png"]
+
+
+def test_what_is_there_is_skipped_unless_it_is_to_be_overwritten(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = photo(tmp_path / "a.png")
+    out = photo(tmp_path / "out" / "a.png", (9, 9))
+    assert colorize(source, "--output", "out") == 0
+    assert "1 were there already" in capsys.readouterr().out
+    with Image.open(out) as image:
+        assert image.size == (9, 9)
+    assert colorize(source, "--output", "out", "--overwrite") == 0
+    with Image.open(out) as image:
+        assert image.size == (60, 40)
+
+
+def test_one_failure_is_reported_and_the_rest_goes_on(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = photo(tmp_path / "in" / "whole.jpg").read_bytes()
+    photo(tmp_path / "in" / "z.png")
+    faults = {"empty.jpg": b"", "text.png": b"no picture", "truncated.jpg": whole[:-300],
+              "truncated.png": (tmp_path / "in" / "z.png").read_bytes()[:90],
+              "vector.tif": b"%PDF-1.7", "zeros.webp": bytes(500)}  # fmt: skip
+    for name, content in faults.items():
+        (tmp_path / "in" / name).write_bytes(content)
+    assert colorize("in", "absent.png", "--output", "out") == 1
     printed = capsys.readouterr()
-    assert status == 1
-    assert printed.err == f"{tmp_path / 'bad.jpg'}: not a picture\n"
-    assert [path.name for path in Path("out").iterdir()] == ["good.png"]
+    for name in (*faults, "absent.png"):
+        (line,) = [line for line in printed.err.splitlines() if f"{name}:" in line]
+        assert len(line) > len(name) + 12
+    assert "Traceback" not in printed.err
+    assert "2 coloured, 7 failed" in printed.out
+    assert made_in("out") == ["whole.jpg", "z.png"]
+
+
+def test_a_mislabelled_photo_gets_the_suffix_of_what_it_is(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "in" / "png.jpg", format="PNG")
+    assert colorize("in", "--output", "out") == 0
+    assert made_in("out") == ["png.png"]
+    assert "in/png.jpg -> out/png.png" in capsys.readouterr().out
 
 
 def test_nothing_is_overwritten_by_mistake(
-    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("a.png", "a.jpg"):
-        Image.effect_noise((30, 20), 50).save(tmp_path / name)
-    before = (tmp_path / "a.png").read_bytes()
-    options = ("--checkpoint", checkpoint, "--output")
-    assert colorize(tmp_path / "a.png", *options, tmp_path) == 1
-    assert "is the photo itself" in capsys.readouterr().err
-    assert colorize(tmp_path / "a.png", tmp_path / "a.jpg", *options, "out") == 1
-    assert "more than one photo" in capsys.readouterr().err
-    assert (tmp_path / "a.png").read_bytes() == before
+    source = photo(tmp_path / "a.png")
+    photo(tmp_path / "a.jpg")
+    before = source.read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path)
+    for out in (tmp_path, tmp_path / "link"):
+        assert colorize(source, "--output", out, "--overwrite") == 1
+        assert "is a photo itself" in capsys.readouterr().err
+    assert colorize("a.png", "a.jpg", "--format", "png", "--output", "out") == 1
+    assert "a.jpg: out/a.png is another photo's result" in capsys.readouterr().err
+    assert source.read_bytes() == before
+
+
+def test_a_folder_without_pictures_is_reported(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert colorize("empty", "--output", "out") == 1
+    assert "empty: no pictures in this folder" in capsys.readouterr().err
     assert not Path("out").exists()
 
 
-def test_a_refused_checkpoint_ends_with_one_line(
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [(["a.png"], "no --output"), (["a.png", "-o", "x.jpg"], "expected a folder"),
+     (["a.png", "-o", "a.png"], "expected a folder"), (["a.png", "-o", "file"], "is a file"),
+     (["a.png", "-o", "out", "--saturation", "-1"], "--saturation=-1"),
+     (["a.png", "-o", "out", "--saturation", "nan"], "--saturation=nan"),
+     (["a.png", "-o", "out", "--size", "3"], "--size=3"),
+     (["a.png", "-o", "out", "--size", "99999"], "--size=99999"),
+     (["-", "a.png"], "name it alone"), (["-", "-o", "out"], "name it alone"),
+     (["a.png", "-o", "out", "--checkpoint", "rubbish.ckpt"], "rubbish.ckpt"),
+     (["a.png", "-o", "out", "--checkpoint", "rubbish.onnx"], "rubbish.onnx"),
+     (["a.png", "-o", "out", "--checkpoint", "absent.onnx"], "absent.onnx"),
+     (["a.png", "-o", "out", "--checkpoint", "absent.ckpt"], "absent.ckpt")],
+)  # fmt: skip
+def test_mistakes_end_with_one_line_and_change_nothing(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str], words: list[str],
+    fault: str,
+) -> None:  # fmt: skip
+    photo(tmp_path / "a.png")
+    for name in ("file", "rubbish.ckpt", "rubbish.onnx"):
+        (tmp_path / name).write_text("rubbish")
+    assert colorize(*words) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert fault in said
+    assert not Path("out").exists()
+
+
+def test_without_a_model_one_line_says_what_to_add(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "a.ckpt").write_text("rubbish")
-    assert colorize("x.jpg", "--checkpoint", tmp_path / "a.ckpt", "--output", "out") == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    photo(tmp_path / "a.png")
+    with pytest.raises(SystemExit, match="1"):
+        main(["a.png", "--output", "out"])
+    assert "add --checkpoint" in capsys.readouterr().err
 
 
-def test_an_output_that_is_a_file_ends_with_one_line(
-    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_full_disk_ends_the_work_with_what_was_done(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for i in range(3):
+        photo(tmp_path / "in" / f"{i}.png")
+    write = images.write_pages
+
+    def full(pages: Any, path: Path, *rest: Any) -> None:
+        if path.name == "1.png":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(pages, path, *rest)
+
+    monkeypatch.setattr(coloring, "write_pages", full)
+    assert colorize("in", "--output", "out") == 1
+    assert capsys.readouterr().err == (
+        "error: out/1.png: No space left on device, after 1 coloured: out\n"
+    )
+    assert made_in("out") == ["0.png"]
+
+
+def test_16_bit_grey_becomes_16_bit_color(tmp_path: Path, colorize: Colorize) -> None:
+    ramp = np.linspace(5000, 60000, 2400).reshape(40, 60).astype(np.uint16)
+    for name in ("a.png", "b.tif"):
+        Image.fromarray(ramp).save(tmp_path / name)
+        assert colorize(tmp_path / name, "--output", "out") == 0
+        (page,) = images.Photo(Path("out", name)).pages()
+        assert page.samples.dtype == np.uint16
+        assert page.samples.shape == (40, 60, 3)
+        assert len(np.unique(page.samples[..., 1])) > 2000
+        rgb = torch.from_numpy(page.samples / 65535).permute(2, 0, 1)[None]
+        grey = torch.from_numpy(ramp / 65535).expand(1, 3, -1, -1)
+        difference = color.rgb_to_lab(rgb)[:, 0] - color.rgb_to_lab(grey)[:, 0]
+        assert difference.abs().mean() < 0.001
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png", "tiff"])
+def test_the_format_can_be_chosen(tmp_path: Path, colorize: Colorize, form: str) -> None:
+    photo(tmp_path / "a.webp")
+    assert colorize("a.webp", "--format", form, "--output", "out") == 0
+    (path,) = Path("out").iterdir()
+    with Image.open(path) as image:
+        assert str(image.format).lower() == form
+
+
+def test_alpha_is_kept_and_covers_nothing(tmp_path: Path, colorize: Colorize) -> None:
+    image = Image.radial_gradient("L").convert("LA")
+    image.putalpha(Image.linear_gradient("L"))
+    image.save(tmp_path / "a.png")
+    assert colorize("a.png", "--output", "out") == 0
+    with Image.open("out/a.png") as colored:
+        assert colored.mode == "RGBA"
+        assert list(colored.getchannel("A").getdata()) == list(image.getchannel("A").getdata())
+
+
+def test_a_phones_portrait_photo_stays_upright(tmp_path: Path, colorize: Colorize) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Phone"
+    photo(tmp_path / "a.jpg", (60, 40), exif=exif)
+    assert colorize("a.jpg", "--output", "out") == 0
+    with Image.open("out/a.jpg") as image:
+        assert image.size == (40, 60)
+        assert image.getexif().get(0x0112, 1) == 1
+        assert image.getexif()[0x010F] == "Phone"
+
+
+def test_every_page_of_a_tiff_is_coloured(tmp_path: Path, colorize: Colorize) -> None:
+    pages = [Image.radial_gradient("L").resize(size) for size in ((30, 20), (20, 50))]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    assert colorize("a.tif", "--output", "out") == 0
+    made = list(images.Photo(Path("out/a.tif")).pages())
+    assert [page.samples.shape for page in made] == [(20, 30, 3), (50, 20, 3)]
+    assert all(np.ptp(page.samples.astype(int), axis=2).mean() > 10 for page in made)
+    assert all(b"compositeWithTrained" in page.metadata.xmp for page in made)
+
+
+def test_color_is_dropped_or_left_alone(
+    tmp_path: Path, colorize: Colorize, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Image.effect_noise((30, 20), 50).save(tmp_path / "a.png")
-    (tmp_path / "file").touch()
-    status = colorize(tmp_path / "a.png", "--checkpoint", checkpoint, "--output", tmp_path / "file")
-    assert status == 1
-    assert capsys.readouterr().err.startswith("error: ")
+    shutil.copy(photos / "chelsea0.jpg", tmp_path / "color.jpg")
+    photo(tmp_path / "grey.jpg")
+    sepia = Image.merge("RGB", [Image.radial_gradient("L").point([min(255, int(v * k))
+                        for v in range(256)]) for k in (1.0, 0.9, 0.7)])  # fmt: skip
+    sepia.save(tmp_path / "sepia.jpg")
+    files = ("color.jpg", "grey.jpg", "sepia.jpg")
+    assert colorize(*files, "--output", "out") == 0
+    assert colorize(*files, "--output", "kept", "--keep-color") == 0
+    assert Path("kept/color.jpg").read_bytes() == Path("color.jpg").read_bytes()
+    assert "color.jpg: in colour already" in capsys.readouterr().err
+    assert Path("out/color.jpg").read_bytes() != Path("color.jpg").read_bytes()
+    for name in files[1:]:
+        assert b"compositeWithTrained" in Path("kept", name).read_bytes()
+
+
+def test_thresholds_of_color_are_those_of_prepare() -> None:
+    config = yaml.safe_load((ROOT / "conf" / "prepare.yaml").read_text())
+    assert config["min_chroma_spread"] == coloring.MIN_CHROMA_SPREAD
+    assert config["one_hue"] == coloring.ONE_HUE
+
+
+def test_a_result_that_stays_grey_is_warned_of(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "a.png")
+    dull = save_checkpoint(tmp_path / "dull.ckpt", (0.0, 0.0))
+    assert colorize("a.png", "--output", "out", "--checkpoint", dull) == 0
+    assert "stays near grey" in capsys.readouterr().err
+    assert colorize("a.png", "--output", "vivid") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_side_by_side_shows_the_original_at_the_left(tmp_path: Path, colorize: Colorize) -> None:
+    source = photo(tmp_path / "a.png")
+    assert colorize("a.png", "--output", "out", "--side-by-side") == 0
+    with Image.open("out/a.png") as both, Image.open(source) as original:
+        assert both.size == (120, 40)
+        left = np.asarray(both)[:, :60]
+        assert np.array_equal(left, np.asarray(original.convert("RGB")))
+
+
+def test_the_label_is_drawn_when_asked_for(tmp_path: Path, colorize: Colorize) -> None:
+    photo(tmp_path / "a.png", (300, 200))
+    assert colorize("a.png", "--output", "plain") == 0
+    assert colorize("a.png", "--output", "marked", "--label") == 0
+    plain, marked = (np.asarray(Image.open(f"{folder}/a.png")) for folder in ("plain", "marked"))
+    changed = (plain != marked).any(axis=2)
+    assert changed[150:, 150:].any()
+    assert not changed[:150].any()
+
+
+def test_saturation_size_and_enlarging_change_the_colors(
+    tmp_path: Path, colorize: Colorize
+) -> None:
+    photo(tmp_path / "a.png")
+    for name, words in {
+        "plain": "", "strong": "--saturation 2", "grey": "--saturation 0", "fine": "--size 48",
+        "bilinear": "--enlarge bilinear",
+    }.items():  # fmt: skip
+        assert colorize("a.png", "--output", name, *words.split()) == 0
+    assert chroma(Path("grey/a.png")) < 1 < chroma(Path("plain/a.png")) / 5
+    assert chroma(Path("strong/a.png")) > 1.3 * chroma(Path("plain/a.png"))
+    made = {Path(name, "a.png").read_bytes() for name in ("plain", "fine", "bilinear")}
+    assert len(made) == 3
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "deep.png", "a.webp", "a.tif", "deep.tif"])
+def test_an_independent_reader_finds_what_was_done(
+    tmp_path: Path, colorize: Colorize, checkpoint: Path, name: str
+) -> None:
+    if shutil.which("exiftool") is None:
+        pytest.skip("exiftool is not installed (Debian: libimage-exiftool-perl)")
+    samples = np.arange(2400).reshape(40, 60)
+    kind = np.uint16 if name.startswith("deep") else np.uint8
+    exif = Image.Exif()
+    exif[0x013B] = "A. Photographer"
+    Image.fromarray((samples % 251).astype(kind)).save(tmp_path / name, exif=exif)
+    subprocess.run(
+        ["exiftool", "-q", "-overwrite_original", "-XMP-dc:Title=Nana", name], check=True
+    )
+    assert colorize(name, "--output", "out", "--saturation", 1.5) == 0
+    assert colorize(name, "--output", "bare", "--no-provenance") == 0
+    done = subprocess.run(["exiftool", "-json", "-a", f"out/{name}", f"bare/{name}"],
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    told, bare = json.loads(done.stdout)
+    sha256 = coloring.load_generator(checkpoint).sha256
+    assert told["DigitalSourceType"] == (
+        "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+    )
+    assert told["HistorySoftwareAgent"] == f"colorization {coloring.version()}"
+    assert told["AISystemUsed"] == "colorization"
+    assert told["AISystemVersionUsed"] == f"{coloring.version()}, model sha256:{sha256}"
+    assert told["HistoryParameters"] == (
+        f"colorized by model sha256:{sha256}; size=32; saturation=1.5; enlarge=guided"
+    )
+    assert told["HistoryWhen"][:2] == "20"
+    for both in (told, bare):
+        assert (both["Artist"], both["Title"]) == ("A. Photographer", "Nana")
+        assert "Warning" not in both
+    assert "DigitalSourceType" not in bare
+    assert "HistoryAction" not in bare
+
+
+def test_a_pipe_takes_and_gives_a_picture(
+    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = io.TextIOWrapper(io.BytesIO(photo(tmp_path / "a.jpg").read_bytes()))
+    given = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(sys, "stdin", taken)
+    monkeypatch.setattr(sys, "stdout", given)
+    main(["-", "--checkpoint", str(checkpoint)])
+    with Image.open(given.buffer) as image:
+        assert (image.format, image.size) == ("JPEG", (60, 40))
+        assert b"compositeWithTrained" in image.info["xmp"]
+
+
+def test_a_pipe_of_rubbish_gives_nothing_and_one_line(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"rubbish")))
+    with pytest.raises(SystemExit, match="1"):
+        main(["-", "--checkpoint", str(checkpoint)])
+    printed = capsys.readouterr()
+    assert printed.err == "error: standard input: not a picture\n"
+    assert printed.out == ""
+
+
+@pytest.mark.slow
+def test_a_kill_leaves_nothing_half_written(tmp_path: Path, checkpoint: Path) -> None:
+    for i in range(40):
+        photo(tmp_path / "in" / f"{i:02}.png", (900, 700))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "src.colorize", "in", "-o", "out", "--checkpoint", str(checkpoint)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    made = [path for path in Path("out").iterdir() if not path.name.startswith(".")]
+    assert 0 < len(made) < 40
+    for path in made:
+        with Image.open(path) as image:
+            image.load()
+
+
+def test_nothing_heavy_is_loaded_while_a_photo_is_coloured(
+    tmp_path: Path, checkpoint: Path
+) -> None:
+    photo(tmp_path / "a.jpg")
+    code = (
+        "import sys\nfrom src.colorize import main\n"
+        "try: main(sys.argv[1:])\nexcept SystemExit as ended: assert not ended.code\n"
+        "heavy = {'lightning', 'pytorch_lightning', 'torchmetrics', 'wandb', 'hydra', 'omegaconf',"
+        " 'matplotlib', 'skimage', 'scipy', 'gradio', 'onnxruntime'}\n"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "a.jpg", "-o", "out", "--checkpoint", str(checkpoint)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["a.jpg -> out/a.jpg", "[]"]
+
+
+def test_options_are_what_a_person_gets_who_gives_none() -> None:
+    assert Options().provenance
+    assert not Options().label

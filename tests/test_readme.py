@@ -1,5 +1,6 @@
 """Every command of the README runs, shrunk where it is long."""
 
+import contextlib
 import importlib
 import os
 import re
@@ -66,7 +67,8 @@ def test_the_readme_is_short_and_its_picture_exists() -> None:
 
 def test_there_are_commands() -> None:
     kinds = {command.split()[2 if command.startswith("python") else 1] for command in COMMANDS}
-    assert kinds == {"train", "test", "src.train", "src.prepare", "src.audit", "src.colorize"}
+    assert kinds == {"train", "test", "src.train", "src.prepare", "src.audit", "src.colorize",
+                     "src.export", "src.demo"}  # fmt: skip
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "src.train" in c])
@@ -86,13 +88,24 @@ def test_a_training_command_runs(
     assert ("RUN is finished" if "resume=RUN" in words else "Everything is in") in printed
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if "src.colorize" in c])
-def test_a_colorize_command_runs(command: str, place: Path) -> None:
-    words = shlex.split(command)
-    assert words[:2] == ["python", "-m"]
-    done = run([sys.executable, *words[1:]], place)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.usefixtures("untyped_shapes")
+def test_commands_that_colour_and_export_run(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One after the other: one colours with what another exported."""
+    monkeypatch.chdir(place)
+    commands = [c for c in COMMANDS if "src.colorize" in c or "src.export" in c]
+    for command in commands:
+        words = shlex.split(command)
+        assert words[:2] == ["python", "-m"]
+        overwrite = ["--overwrite"] if "src.colorize" in words else []
+        with contextlib.suppress(SystemExit):
+            importlib.import_module(words[2]).main([*words[3:], *overwrite])
+        printed = capsys.readouterr()
+        assert not re.search("^error:", printed.err, flags=re.MULTILINE), command
+        assert "failed" not in printed.out
     assert (place / "out" / "PHOTO.png").is_file()
+    assert (place / "out" / "chelsea0.jpg").is_file()
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "src.prepare" in c or "src.audit" in c])

@@ -13,8 +13,8 @@ import torch
 from omegaconf import DictConfig
 from PIL import Image
 
+from src import colorize
 from src.checkpoint import load, load_generator
-from src.colorize import run as colorize_files
 from src.data import FolderData
 from src.data.pictures import EpochShuffle
 from src.experiment import train
@@ -136,8 +136,8 @@ def test_a_checkpoint_alone_colourises_a_photo_at_full_size(gan_run: Path, tmp_p
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout == "old photo [1].jpg -> out/old photo [1].png\n"
-    with Image.open(tmp_path / "out" / "old photo [1].png") as image:
+    assert done.stdout == "old photo [1].jpg -> out/old photo [1].jpg\n"
+    with Image.open(tmp_path / "out" / "old photo [1].jpg") as image:
         assert image.size == (151, 97)
         assert np.ptp(np.asarray(image).astype(int), axis=2).max() > 0
 
@@ -334,4 +334,6 @@ def test_the_default_command_visibly_learns_its_training_tiles(tmp_path: Path) -
     assert error < 0.4 * zero
     assert error < 0.7 * own
     tile = next((folder / "panels").iterdir())
-    assert colorize_files([tile], folder / "checkpoints" / "last.ckpt", tmp_path / "out") == 0
+    with pytest.raises(SystemExit) as ended:
+        colorize.main([str(tile), "--checkpoint", f"{folder}/checkpoints/last.ckpt", "-o", "out"])
+    assert ended.value.code == 0

@@ -1,23 +1,23 @@
-"""Reading picture files as they really are, and writing them whole or not at all."""
+"""Reading pictures as what networks are taught with: upright 8-bit sRGB."""
 
 import io
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from src import files
-
 # Pillow opens more formats than these; some of them start other programs (EPS) or are exotic
 # enough to be an attack surface only.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 EXTENSIONS = frozenset(
-    {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo", ".pgm", ".png"}
-    | {".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+    {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo"}
+    | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
+HEIF_BRANDS = {b"heic", b"heif", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
 class UnreadableImageError(ValueError):
@@ -34,18 +34,24 @@ def read_rgb(path: Path, short_side: int | None = None) -> Image.Image:
         as its short side keeps this many pixels; None decodes everything.
     Raises: UnreadableImageError: if the file is missing, broken, too large or no picture.
     """
+    with faults_named(path), open_image(path) as image:
+        if short_side is not None:
+            image.draft(None, (short_side, short_side))
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        return _to_srgb(image)
+
+
+@contextmanager
+def faults_named(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while a picture is read into an UnreadableImageError."""
     require_regular(path)
     try:
         with warnings.catch_warnings():
             # Pillow's notes on odd metadata, and on large pictures: those of twice its limit,
             # 179 megapixels, are refused below.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
-                if short_side is not None:
-                    image.draft(None, (short_side, short_side))
-                image.load()
-                ImageOps.exif_transpose(image, in_place=True)
-                return _to_srgb(image)
+            yield
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
@@ -58,6 +64,29 @@ def read_rgb(path: Path, short_side: int | None = None) -> Image.Image:
         raise UnreadableImageError(f"{type(error).__name__}: {error}") from error
 
 
+def open_image(path: Path) -> Image.Image:
+    """Read a picture's header with Pillow, HEIC through the package that knows it.
+
+    Raises: UnreadableImageError: if that package is absent; and what Pillow raises.
+    """
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] != b"ftyp" or head[8:] not in HEIF_BRANDS:
+        image = Image.open(path, formats=FORMATS)
+        # Pillow 12.3 maps an uncompressed TIFF that is to be turned with its sides exchanged; it
+        # reads one that has no name.
+        image.filename = ""
+        return image
+    try:
+        import pillow_heif
+    except ImportError:
+        raise UnreadableImageError(
+            "HEIC needs one more package: pip install 'colorization[heic]' brings it"
+        ) from None
+    pillow_heif.register_heif_opener()
+    return Image.open(path, formats=["HEIF"])
+
+
 def require_regular(path: Path) -> None:
     """Refuse what is no file, such as a named pipe, which would wait for ever."""
     if not path.is_file():
@@ -66,7 +95,7 @@ def require_regular(path: Path) -> None:
 
 def upright_size(path: Path) -> tuple[int, int]:
     """Return width and height of a picture that can be read, as `read_rgb` turns it."""
-    with Image.open(path, formats=FORMATS) as image:
+    with open_image(path) as image:
         turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
         return image.size[::-1] if turned else image.size
 
@@ -109,12 +138,3 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
     except (ImageCms.PyCMSError, OSError):
         return image  # a broken or mismatched profile: the samples themselves are still good
     return image if converted is None else converted
-
-
-def write_image(image: Image.Image, path: Path) -> None:
-    """Write a picture in the format of its suffix, JPEG at quality 95 and 4:4:4, whole or not."""
-    form = Image.registered_extensions()[path.suffix.lower()]
-    # Pillow's own settings would move L by 1 and halve the resolution of ab.
-    options = {"quality": 95, "subsampling": 0} if form == "JPEG" else {}
-    with files.whole(path) as partial:
-        image.save(partial, format=form, **options)

@@ -1,0 +1,157 @@
+"""From a photograph's file to a coloured one that says what it is: what commands and page share."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from src import checkpoint, files, inference, provenance
+from src.checkpoint import TrainedGenerator
+from src.images import Page, Photo, eight_bit, write_pages
+
+SOFTWARE = "colorization"
+# The first suffix is the usual one.
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png",),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+}
+NEAR_GREY = 3.0  # mean chroma in Lab units; few people would call such a picture coloured
+# As conf/prepare.yaml has it: under it a picture is grey, sepia or toned.
+MIN_CHROMA_SPREAD, ONE_HUE = 1.25, 0.985
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to colour.
+
+    Attributes:
+        size: short side in pixels that the network sees; None is what it was trained on.
+        saturation: factor of the predicted chroma.
+        enlarge: guided, along the edges of L, or bilinear.
+        format: of the output: keep, jpeg, png or tiff.
+        keep_color: pictures that are in colour already stay as they are.
+        side_by_side: the original at the left of the coloured picture.
+        label: draw a small visible mark.
+        provenance: write XMP that says how the colours were made.
+    """
+
+    size: int | None = None
+    saturation: float = 1.0
+    enlarge: str = "guided"
+    format: str = "keep"
+    keep_color: bool = False
+    side_by_side: bool = False
+    label: bool = False
+    provenance: bool = True
+
+
+def load_generator(path: Path | None) -> TrainedGenerator:
+    """Load a checkpoint or an exported .onnx file.
+
+    Raises: ValueError: if it is refused, or none is named.
+    """
+    if path is None:
+        raise ValueError("no model is named: add --checkpoint best.ckpt, or a .onnx of src.export")
+    if path.suffix.lower() == ".onnx":
+        from src import onnx_generator
+
+        return onnx_generator.load(path)
+    return checkpoint.load_generator(path)
+
+
+def output_name(photo: Photo, options: Options) -> str:
+    """Name the coloured file: as the photo's, with the suffix of its format."""
+    suffixes = SUFFIXES[_output_format(photo, options)]
+    own = photo.path.suffix
+    return photo.path.stem + (own if own.lower() in suffixes else suffixes[0])
+
+
+def _output_format(photo: Photo, options: Options) -> str:
+    if options.format != "keep":
+        return options.format.upper()
+    return photo.format if photo.format in SUFFIXES else "PNG"
+
+
+def color_file(
+    photo: Photo, target: Path, trained: TrainedGenerator, options: Options
+) -> list[str]:
+    """Colour all pages of a photo and write them to `target`, whole or not at all.
+
+    Returns: what a person should know about the result.
+    Raises:
+        ValueError: if the photo is broken, or the format cannot hold it.
+        OSError: if it cannot be written.
+    """
+    notes = [] if not photo.animated else ["only the first frame of the animation is coloured"]
+    if options.keep_color and len(photo.sizes) == 1 and _in_color(next(photo.pages())):
+        with files.whole(target) as partial:
+            shutil.copyfile(photo.path, partial)
+        return ["in colour already: copied as it is"]
+    chroma: list[float] = []
+    pixels = sum(width * height for width, height in photo.sizes) * (1 + options.side_by_side)
+    pages = _colored(photo, trained, options, chroma)
+    write_pages(pages, target, _output_format(photo, options), pixels)
+    if chroma and max(chroma) < NEAR_GREY:
+        notes.append(
+            f"the result stays near grey (mean chroma {max(chroma):.1f}): try --saturation 2, "
+            "or a model that was trained for longer"
+        )
+    return notes
+
+
+def _colored(
+    photo: Photo, trained: TrainedGenerator, options: Options, chroma: list[float]
+) -> Iterator[Page]:
+    for page in photo.pages():
+        if options.keep_color and _in_color(page):
+            yield page
+        else:
+            yield _color_page(page, trained, options, chroma)
+
+
+def _color_page(
+    page: Page, trained: TrainedGenerator, options: Options, chroma: list[float]
+) -> Page:
+    size = options.size or trained.image_size
+    colored = inference.colorize(
+        page.samples, trained.network, size, saturation=options.saturation,
+        guided=options.enlarge == "guided",
+    )  # fmt: skip
+    chroma.append(colored.mean_chroma)
+    samples, alpha = colored.samples, page.alpha
+    if options.side_by_side:
+        before = page.samples if page.samples.ndim == 3 else page.samples[..., None]
+        before = np.broadcast_to(before, samples.shape)
+        samples = np.concatenate([before, samples], axis=1)
+        alpha = None if alpha is None else np.concatenate([alpha, alpha], axis=1)
+    if options.label:
+        provenance.draw_label(samples)
+    settings = {"size": size, "saturation": options.saturation, "enlarge": options.enlarge}
+    record = provenance.Record(
+        SOFTWARE, version(), f"sha256:{trained.sha256}", settings, datetime.now(UTC).astimezone()
+    )
+    xmp = provenance.described(page.metadata.xmp, record if options.provenance else None)
+    return Page(samples, alpha, replace(page.metadata, xmp=xmp))
+
+
+@cache
+def version() -> str:
+    return metadata.version(SOFTWARE)
+
+
+def _in_color(page: Page) -> bool:
+    if page.samples.ndim == 2:
+        return False
+    from src.curation import rules  # it needs scipy, which takes a while to import
+
+    height, width = page.samples.shape[:2]
+    colors = rules.measure(Image.fromarray(eight_bit(page.samples)))
+    return not rules.Rules(1, MIN_CHROMA_SPREAD, ONE_HUE).fault(width, height, colors)

@@ -1,0 +1,45 @@
+"""The web page: python -m src.demo --checkpoint best.ckpt, or make demo."""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from src import errors
+from src.coloring import load_generator
+from src.settings import require_number
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m src.demo",
+        description="Serve a page on this machine on which photos are coloured. Nothing leaves the "
+        "machine, and nothing is kept.",
+    )
+    parser.add_argument("--checkpoint", type=Path, nargs="+", default=[None],
+                        help="trained .ckpt or .onnx files to choose from")  # fmt: skip
+    parser.add_argument("--port", type=int, default=7860, help="of 127.0.0.1 (7860)")
+    given = parser.parse_args(arguments)
+    with errors.ending_for_people():
+        require_number("--port", given.port, 0, 65535)
+        models = {_name(path): load_generator(path) for path in given.checkpoint}
+        # Gradio reads both when it is imported.
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        with tempfile.TemporaryDirectory(prefix="colorization-") as folder:
+            os.environ["GRADIO_TEMP_DIR"] = folder
+            try:
+                from src import page
+            except ImportError:
+                raise ValueError(
+                    "the page needs gradio: pip install 'colorization[demo]' brings it"
+                ) from None
+            page.serve(models, Path(folder), given.port)
+
+
+def _name(path: Path | None) -> str:
+    """Call a model by what tells one run's best.ckpt from another's."""
+    return "as shipped" if path is None else "/".join(path.absolute().parts[-3:])
+
+
+if __name__ == "__main__":
+    main()

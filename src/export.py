@@ -1,0 +1,51 @@
+"""Export a checkpoint: python -m src.export best.ckpt --output model.onnx"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from src import errors, images, inference, onnx_generator
+from src.checkpoint import load_generator
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m src.export",
+        description="Write a trained generator as ONNX, for any size and batch, and check it "
+        "against PyTorch. python -m src.colorize takes the file as its --checkpoint.",
+    )
+    parser.add_argument("checkpoint", type=Path, help="a trained .ckpt")
+    parser.add_argument("--output", "-o", required=True, type=Path, help="the .onnx to write")
+    given = parser.parse_args(arguments)
+    with errors.ending_for_people():
+        if given.output.suffix.lower() != ".onnx":
+            raise ValueError(f"--output {given.output}: expected a name that ends in .onnx")
+        trained = load_generator(given.checkpoint)
+        checked_on = pictures(trained.image_size)
+        error = onnx_generator.export(trained, given.output, checked_on)
+        print(f"largest difference of ab from PyTorch's on {len(checked_on)} pictures: {error:.1e}")
+        print(f"To use it: python -m src.colorize PHOTO --checkpoint {given.output} --output out/")
+
+
+def pictures(image_size: int) -> list[Float[Tensor, "b 1 h w"]]:
+    """L that an export is checked on: of photographs that come with scikit-image, and random."""
+    import skimage
+
+    folder = Path(skimage.__file__).parent / "data"
+    found = [path for path in sorted(folder.iterdir()) if path.suffix in (".jpg", ".png")]
+    checked = [
+        inference.small_L(page.samples, image_size)
+        for path in found[:6]
+        for page in images.Photo(path).pages()
+    ]
+    generator = torch.Generator().manual_seed(0)
+    for batch, height, width in ((1, image_size, image_size), (3, 37, 50), (2, 70, 33)):
+        checked.append(torch.rand(batch, 1, height, width, generator=generator) * 2 - 1)
+    return checked
+
+
+if __name__ == "__main__":
+    main()

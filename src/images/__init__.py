@@ -1,0 +1,29 @@
+"""Picture files as they really are: read, and written whole or not at all."""
+
+from src.images.photo import Metadata, Page, Photo
+from src.images.reading import (
+    EXTENSIONS,
+    FORMATS,
+    UnreadableImageError,
+    find,
+    read_rgb,
+    require_regular,
+    upright_size,
+)
+from src.images.writing import eight_bit, write_image, write_pages
+
+__all__ = [
+    "EXTENSIONS",
+    "FORMATS",
+    "Metadata",
+    "Page",
+    "Photo",
+    "UnreadableImageError",
+    "eight_bit",
+    "find",
+    "read_rgb",
+    "require_regular",
+    "upright_size",
+    "write_image",
+    "write_pages",
+]

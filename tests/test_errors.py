@@ -1,0 +1,40 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from hydra.errors import InstantiationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from omegaconf.errors import MissingMandatoryValue
+
+from src.errors import ending_for_people, is_expected
+from tests.conftest import ROOT
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("x"), OSError("x"), MemoryError("x"), torch.OutOfMemoryError("x"),
+     InstantiationException("x"), MisconfigurationException("x"), MissingMandatoryValue("x")],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_what_a_person_can_mend_ends_in_one_line(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended, ending_for_people():
+        raise error
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "error: x\n"
+
+
+def test_a_mistake_of_the_program_keeps_its_traceback() -> None:
+    assert not is_expected(KeyError("x"))
+    with pytest.raises(KeyError), ending_for_people():
+        raise KeyError("x")
+
+
+def test_errors_need_neither_hydra_nor_lightning() -> None:
+    code = "import sys, src.errors; print({'hydra', 'lightning', 'omegaconf'} & sys.modules.keys())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,168 @@
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper
+from PIL import Image
+
+from src import coloring, colorize, export, inference, onnx_generator
+from src.checkpoint import TrainedGenerator, load_generator
+from src.generators.cnn import CNN
+from src.generators.unet import UNet
+from tests.test_colorize import save_checkpoint
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with best.ckpt and the model.onnx that the command made of it."""
+    folder = tmp_path_factory.mktemp("exported")
+    save_checkpoint(folder / "best.ckpt")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        import jaxtyping
+
+        monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+        export.main([f"{folder}/best.ckpt", "--output", f"{folder}/model.onnx"])
+    return folder
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 32), (1, 1, 1), (3, 50, 37), (1, 9, 200)])
+def test_batch_height_and_width_are_free(exported: Path, shape: tuple[int, int, int]) -> None:
+    L = torch.rand(shape[0], 1, *shape[1:]) * 2 - 1
+    trained, loaded = load_generator(exported / "best.ckpt"), coloring.load_generator(
+        exported / "model.onnx"
+    )  # fmt: skip
+    with torch.inference_mode():
+        expected = trained.network(L)
+    torch.testing.assert_close(loaded.network(L), expected, atol=1e-5, rtol=0)
+
+
+def test_the_file_alone_says_what_colorize_needs(exported: Path) -> None:
+    trained = load_generator(exported / "best.ckpt")
+    loaded = coloring.load_generator(exported / "model.onnx")
+    assert loaded.image_size == trained.image_size
+    assert torch.equal(loaded.mean_ab, trained.mean_ab)
+    assert loaded.sha256 != trained.sha256
+    told = onnx.load(exported / "model.onnx").metadata_props
+    assert trained.sha256 in {entry.value for entry in told}
+
+
+def test_a_photo_gets_the_colors_that_pytorch_gives(exported: Path, tmp_path: Path) -> None:
+    Image.radial_gradient("L").save(tmp_path / "a.png")
+    made = []
+    for model in ("best.ckpt", "model.onnx"):
+        with pytest.raises(SystemExit, match="0"):
+            colorize.main(["a.png", "-o", model, "--checkpoint", str(exported / model)])
+        made.append(np.asarray(Image.open(f"{model}/a.png")).astype(int))
+    assert np.abs(made[0] - made[1]).max() <= 1
+
+
+def test_a_model_that_disagrees_is_not_written(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Written:
+        """What torch.onnx.export returned for the file that is there already."""
+
+        def __init__(self) -> None:
+            self.model_proto = onnx.load(exported / "model.onnx")
+            self.model = self
+            self.metadata_props: dict[str, str] = {}
+
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: Written())
+    pictures = export.pictures(32)
+    assert len(pictures) > 5
+    trained = load_generator(exported / "best.ckpt")
+    assert onnx_generator.export(trained, tmp_path / "a.onnx", pictures) < 1e-5
+    other = TrainedGenerator(CNN(4).eval(), 32, torch.zeros(2), "0")
+    with pytest.raises(ValueError, match="nothing was written"):
+        onnx_generator.export(other, tmp_path / "b.onnx", pictures)
+    assert not (tmp_path / "b.onnx").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("untyped_shapes")
+def test_a_unet_agrees_too(tmp_path: Path) -> None:
+    trained = TrainedGenerator(UNet(4).eval(), 32, torch.zeros(2), "0")
+    assert onnx_generator.export(trained, tmp_path / "a.onnx", export.pictures(32)) <= 1e-4
+
+
+def model(*weights: TensorProto, **told: str) -> bytes:
+    """A well-formed ONNX model that takes L to ab = (L + W, L + W)."""
+
+    def sizes(channels: int) -> list[str | int | None]:
+        return ["b", channels, "h", "w"]
+
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["L", "W"], ["a"]),
+         helper.make_node("Concat", ["a", "a"], ["ab"], axis=1)], "g",
+        [helper.make_tensor_value_info("L", TensorProto.FLOAT, sizes(1))],
+        [helper.make_tensor_value_info("ab", TensorProto.FLOAT, sizes(2))],
+        weights or [helper.make_tensor("W", TensorProto.FLOAT, [1], [0.5])],
+    )  # fmt: skip
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    helper.set_model_props(made, {"image_size": "32", "mean_ab": "0 0"} | told)
+    return bytes(made.SerializeToString())
+
+
+def weights_in(place: str) -> TensorProto:
+    """Weights that lie in another file, as a stranger may name any."""
+    weights = TensorProto(name="W", data_type=TensorProto.FLOAT, dims=[1])
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value=place)
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [(b"", "cannot use"), (b"rubbish", "cannot use"), (b"PK\x03\x04 zip", "cannot use"),
+     (model(image_size="-3"), "not believable"),
+     (model(image_size="many"), "not of src.export"),
+     (model(mean_ab="1"), "not believable"),
+     (model(weights_in("/etc/passwd")), "cannot use"),
+     (model(weights_in("beside.bin")), "cannot use")],
+    ids=["empty", "text", "zip", "negative", "word", "lone", "outside", "beside"],
+)  # fmt: skip
+def test_damaged_foreign_and_hostile_models_are_refused_in_one_line(
+    tmp_path: Path, content: bytes, fault: str
+) -> None:
+    (tmp_path / "a.onnx").write_bytes(content)
+    (tmp_path / "beside.bin").write_bytes(bytes(4))
+    with pytest.raises(ValueError, match=fault) as refusal:
+        coloring.load_generator(tmp_path / "a.onnx")
+    assert "a.onnx" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_plain_model_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(model())
+    loaded = coloring.load_generator(tmp_path / "a.onnx")
+    colored = inference.colorize(np.full((9, 9), 200, np.uint8), loaded.network, 32)
+    assert colored.samples.shape == (9, 9, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [(["absent.ckpt", "-o", "a.onnx"], "absent.ckpt"), (["a.ckpt", "-o", "a.txt"], ".onnx"),
+     (["rubbish.ckpt", "-o", "a.onnx"], "rubbish.ckpt")],
+)  # fmt: skip
+def test_mistakes_end_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], fault: str
+) -> None:
+    (tmp_path / "rubbish.ckpt").write_text("rubbish")
+    with pytest.raises(SystemExit, match="1"):
+        export.main(words)
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert fault in said
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "onnxscript"])
+def test_a_missing_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    trained = TrainedGenerator(CNN(4), 32, torch.zeros(2), "0")
+    with pytest.raises(ValueError, match=r"colorization\[onnx\]"):
+        onnx_generator.export(trained, tmp_path / "a.onnx", [])

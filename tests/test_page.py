@@ -1,0 +1,228 @@
+"""The web page, in a real browser and as an intruder would use it."""
+
+import json
+import os
+import struct
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import src
+from src import coloring, demo
+from tests.browser import Browser
+from tests.test_colorize import save_checkpoint
+
+gradio = pytest.importorskip("gradio", reason="the demo extra is not installed")
+
+
+class Served:
+    """A page that is served while tests run."""
+
+    def __init__(self, address: str, folder: Path, app: Any) -> None:
+        self.address, self.folder = address, folder
+        (self.color,) = (i for i, function in app.fns.items() if function.api_name == "color")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    place = tmp_path_factory.mktemp("page")
+    models = {name: coloring.load_generator(save_checkpoint(place / f"{name}.ckpt", ab))
+              for name, ab in {"red": (0.3, 0.1), "blue": (0.0, -0.4)}.items()}  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("GRADIO_TEMP_DIR", folder)
+        monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        from src import page
+
+        monkeypatch.setattr(page, "MAX_BYTES", 3_000_000)
+        app = page.build(models, Path(folder))
+        yield Served(page.launch(app, 0), Path(folder), app)
+        app.close()
+
+
+def grey(path: Path, size: tuple[int, int] = (300, 200)) -> Path:
+    exif = Image.Exif()
+    exif[0x013B] = "A. Photographer"
+    Image.radial_gradient("L").resize(size).save(path, exif=exif)
+    return path
+
+
+def header_of(width: int, height: int) -> bytes:
+    """A PNG that claims to be that large."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(100))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels)
+
+
+def test_a_photo_is_coloured_slid_over_and_downloaded(
+    served: Served, browser: Browser, tmp_path: Path
+) -> None:
+    photo = grey(tmp_path / "grandma.jpg")
+    with browser.visit(served.address) as visit:
+        page = visit.page
+        page.set_input_files("input[type=file]", photo)
+        page.wait_for_selector("button:has-text('Download at full size'):not([disabled])")
+        handle = page.wait_for_selector(".slider-wrap img, [data-testid=slider] img, .inner")
+        before = page.screenshot()
+        box = handle.bounding_box() or page.locator("img").first.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] / 2 - 150, box["y"] + box["height"] / 2, steps=5)
+        page.mouse.up()
+        assert page.screenshot() != before
+        with page.expect_download() as download:
+            page.click("text=Download at full size")
+        assert download.value.suggested_filename == "grandma.jpg"
+        download.value.save_as(tmp_path / "coloured.jpg")
+    with Image.open(tmp_path / "coloured.jpg") as image:
+        assert image.size == (300, 200)
+        assert image.getexif()[0x013B] == "A. Photographer"
+        assert b"compositeWithTrainedAlgorithmicMedia" in image.info["xmp"]
+        assert np.ptp(np.asarray(image).astype(int), axis=2).mean() > 10
+    assert visit.errors == []
+    outside = [
+        url for url in visit.requests if not url.startswith((served.address, "blob:", "data:"))
+    ]
+    assert outside == []
+
+
+def test_settings_and_examples_work_on_a_phone(served: Served, browser: Browser) -> None:
+    with browser.visit(served.address, viewport={"width": 390, "height": 844}) as visit:
+        page = visit.page
+        page.click("text=cat.jpg")
+        page.wait_for_selector("button:has-text('Download at full size'):not([disabled])")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.click("text=Settings")
+        page.get_by_label("Write into a corner").check()
+        page.click("button:has-text('Colour it')")
+        page.wait_for_timeout(300)
+        with page.expect_download() as download:
+            page.click("text=Download at full size")
+        assert download.value.suggested_filename == "cat.jpg"
+    assert visit.errors == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [("text.jpg", b"no picture", "not a picture"),
+     ("bomb.png", header_of(50_000, 40_000), "more pixels than is safe to decode"),
+     ("scan.png", header_of(10_000, 8_000), "80 megapixels are too many"),
+     ("large.jpg", bytes(4_000_000), "maximum")],
+    ids=["text", "bomb", "scan", "large"],
+)  # fmt: skip
+def test_what_cannot_be_coloured_is_told_in_words(
+    served: Served, browser: Browser, tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with browser.visit(served.address) as visit:
+        visit.page.set_input_files("input[type=file]", tmp_path / name)
+        visit.page.wait_for_selector(f"text={said}", timeout=15_000)
+
+
+def ask(served: Served, path: str, *, model: str = "red") -> dict[str, Any]:
+    """Colour a file of the server's through the page's own interface, and wait for the answer."""
+    session = f"s{threading.get_ident()}{time.monotonic_ns()}"
+    asked = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, model, 32, 1.0, False],
+             "fn_index": served.color, "session_hash": session}  # fmt: skip
+    request = urllib.request.Request(
+        f"{served.address}gradio_api/queue/join", json.dumps(asked).encode(),
+        {"Content-Type": "application/json"},
+    )  # fmt: skip
+    urllib.request.urlopen(request, timeout=60).read()
+    stream = f"{served.address}gradio_api/queue/data?session_hash={session}"
+    with urllib.request.urlopen(stream, timeout=120) as events:
+        for line in events:
+            if line.startswith(b"data:"):
+                told = json.loads(line[5:])
+                if told["msg"] == "process_completed":
+                    return dict(told)
+    raise AssertionError("no answer")
+
+
+def test_files_outside_its_folder_cannot_be_read(served: Served, tmp_path: Path) -> None:
+    secret = grey(tmp_path / "secret.jpg")
+    for path in (str(secret), "/etc/passwd", f"{served.folder}/../{secret}",
+                 f"file://{secret}", "http://127.0.0.1:9/a.png"):  # fmt: skip
+        assert not ask(served, path)["success"], path
+        for place in ("file=", "file/"):
+            with pytest.raises(urllib.error.HTTPError) as refusal:
+                urllib.request.urlopen(f"{served.address}gradio_api/{place}{path}", timeout=10)
+            assert refusal.value.code in (400, 403, 404)
+
+
+def test_16_people_at_once_wait_for_each_other(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, most, answers = 0, 0, []
+    color_file = coloring.color_file
+
+    def watched(*arguments: Any) -> list[str]:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        time.sleep(0.02)
+        notes = color_file(*arguments)
+        at_once -= 1
+        return notes
+
+    monkeypatch.setattr(coloring, "color_file", watched)
+    example = str(served.folder / "examples" / "cup.jpg")
+    people = [threading.Thread(target=lambda: answers.append(ask(served, example)))
+              for _ in range(16)]  # fmt: skip
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    assert [answer["success"] for answer in answers] == [True] * 16
+    assert most == 1
+
+
+def test_what_is_old_is_deleted_and_examples_stay(served: Served) -> None:
+    example = served.folder / "examples" / "cup.jpg"
+    old, new = served.folder / "old.jpg", served.folder / "new.jpg"
+    for path in (old, new):
+        path.write_bytes(b"")
+    an_age_ago = time.time() - 3601
+    for path in (old, example):
+        os.utime(path, (an_age_ago, an_age_ago))
+    assert ask(served, str(example))["success"]
+    assert not old.exists()
+    assert new.exists()
+    assert example.exists()
+
+
+def test_a_missing_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "src.page", None)
+    monkeypatch.delattr(src, "page", raising=False)
+    with pytest.raises(SystemExit, match="1"):
+        demo.main(["--checkpoint", str(save_checkpoint(tmp_path / "a.ckpt"))])
+    assert "colorization[demo]" in capsys.readouterr().err
+
+
+def test_mistakes_end_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, fault in (
+        (["--checkpoint", "absent.ckpt"], "absent.ckpt"),
+        (["--port", "-1"], "--port"),
+    ):
+        with pytest.raises(SystemExit, match="1"):
+            demo.main(words)
+        said = capsys.readouterr().err
+        assert said.startswith("error: ")
+        assert fault in said
