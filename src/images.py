@@ -24,7 +24,7 @@ class UnreadableImageError(ValueError):
     """A file that cannot be read as a picture; the message says why."""
 
 
-def read_rgb(path: Path, short_side: int | None = None) -> Image.Image:
+def read_rgb(file: Path | io.BytesIO, short_side: int | None = None) -> Image.Image:
     """Read a picture as upright 8-bit sRGB: the first frame, alpha laid over white.
 
     EXIF orientation is applied, an embedded ICC profile is converted to sRGB, and 16-bit grey is
@@ -34,13 +34,14 @@ def read_rgb(path: Path, short_side: int | None = None) -> Image.Image:
         as its short side keeps this many pixels; None decodes everything.
     Raises: UnreadableImageError: if the file is missing, broken, too large or no picture.
     """
-    require_regular(path)
+    if isinstance(file, Path):
+        require_regular(file)
     try:
         with warnings.catch_warnings():
             # Pillow's notes on odd metadata, and on large pictures: those of twice its limit,
             # 179 megapixels, are refused below.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(file, formats=FORMATS) as image:
                 if short_side is not None:
                     image.draft(None, (short_side, short_side))
                 image.load()
@@ -49,7 +50,7 @@ def read_rgb(path: Path, short_side: int | None = None) -> Image.Image:
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
-        empty = path.stat().st_size == 0
+        empty = isinstance(file, Path) and file.stat().st_size == 0
         raise UnreadableImageError("the file is empty" if empty else "not a picture") from None
     except Image.DecompressionBombError:
         raise UnreadableImageError("more pixels than is safe to decode") from None
@@ -60,8 +61,13 @@ def read_rgb(path: Path, short_side: int | None = None) -> Image.Image:
 
 def require_regular(path: Path) -> None:
     """Refuse what is no file, such as a named pipe, which would wait for ever."""
-    if not path.is_file():
-        raise UnreadableImageError("not a regular file" if path.exists() else "no such file")
+    try:
+        if path.is_dir():
+            os.scandir(path).close()
+        if not path.is_file():
+            raise UnreadableImageError("not a regular file" if path.exists() else "no such file")
+    except OSError as error:
+        raise UnreadableImageError(error.strerror or str(error)) from error
 
 
 def upright_size(path: Path) -> tuple[int, int]:
@@ -72,13 +78,20 @@ def upright_size(path: Path) -> tuple[int, int]:
 
 
 def find(root: Path) -> Iterator[str]:
-    """Yield the paths below `root` of all files that are named like pictures, but hidden ones."""
-    for folder, folders, names in os.walk(root):
+    """Yield the paths below `root` of all files that are named like pictures, but hidden ones.
+
+    Folders that cannot be listed are yielded too, since pictures may be in them: reading one of
+    them says why it cannot be read.
+    """
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(root, onerror=closed.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             # Hidden files are other programs' business, such as macOS's "._photo.jpg".
             if Path(name).suffix.lower() in EXTENSIONS and not name.startswith("."):
                 yield Path(folder, name).relative_to(root).as_posix()
+    for error in closed:
+        yield Path(error.filename).relative_to(root).as_posix()
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
