@@ -190,7 +190,7 @@ def test_a_connection_that_breaks_off_is_taken_up_again(
 
 @pytest.mark.parametrize(
     ("root", "fault"),
-    [("nowhere", "has no index.json: expected the shards that src.prepare writes"),
+    [("nowhere", "has no index.json, or cannot be reached: expected the shards that"),
      ("ftp://host/x", "begins with http, https, s3"),
      ("pipe://rm", "begins with http, https, s3"),
      ("half", "is no index of whole shards")],

@@ -110,8 +110,8 @@ def find(root: str) -> dict[str, Shards]:
                 "shards=true again"
             ) from error
     raise ValueError(
-        f"data.root={root} has no {shards.INDEX}: expected the shards that src.prepare writes with "
-        "shards=true"
+        f"data.root={root} has no {shards.INDEX}, or cannot be reached: expected the shards "
+        "that src.prepare writes with shards=true"
     )
 
 
