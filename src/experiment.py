@@ -145,5 +145,6 @@ def quieten() -> None:
         ".*log_every_n_steps.*",
         ".*is not empty.*",
         ".*LeafSpec.*",
+        ".*`IterableDataset` has `__len__` defined.*",
     ):
         warnings.filterwarnings("ignore", message)

@@ -14,10 +14,10 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from src import errors, files
-from src.curation import findings, preparation
+from src.curation import findings, preparation, shards
 from src.curation.manifest import SPLITS, Row
 from src.curation.recipe import Settings
-from src.settings import require_whole
+from src.settings import require, require_whole
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
@@ -30,15 +30,18 @@ def main(config: DictConfig) -> None:
             if OmegaConf.is_missing(config, name):
                 raise ValueError(f"{name} is not given: add {name}=DIR to the command")
         target = Path(str(config.target)).expanduser()
+        require(isinstance(config.shards, bool), "shards", config.shards, "true or false")
+        require_whole("shard_pictures", config.shard_pictures, 1)
+        shard = config.shard_pictures if config.shards else None
         if config.merge:
-            rows = preparation.merge([Path(str(part)) for part in config.merge], target)
+            rows = preparation.merge([Path(str(part)) for part in config.merge], target, shard)
         else:
             given = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
             settings = Settings(**{field.name: given[field.name] for field in fields(Settings)})
             workers = os.cpu_count() or 1 if config.num_workers is None else config.num_workers
             require_whole("num_workers", workers, 0)
             source = Path(str(config.source)).expanduser()
-            rows = preparation.prepare(source, target, settings, workers)
+            rows = preparation.prepare(source, target, settings, workers, shard)
         print(summary(rows, files.from_here(target.absolute())))
 
 
@@ -55,6 +58,9 @@ def summary(rows: Sequence[Row], target: Path) -> str:
         lines.append(f"nothing in {' and '.join(empty)}: more pictures are needed to train")
     else:
         lines.append(f"To train: python -m src.train data=folder data.root={target}")
+        if (target / shards.FOLDER).is_dir():
+            place = target / shards.FOLDER
+            lines.append(f"or from shards: python -m src.train data=shards data.root={place}")
     lines.append(f"What was found: {target}/audit.html")
     return "\n".join(lines)
 

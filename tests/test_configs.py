@@ -53,7 +53,7 @@ def test_every_model_is_built_or_says_why_not(
 def test_every_run_composes_and_its_data_is_built(
     configure: Configure, tmp_path: Path, data: str, trainer: str, logger: str, size: str
 ) -> None:
-    root = [f"data.root={tmp_path}"] if data == "folder" else []
+    root = [f"data.root={tmp_path}"] if data in ("folder", "shards") else []
     config = configure(
         f"data={data}", f"trainer={trainer}", f"logger={logger}", f"size={size}", *root, tiny=()
     )

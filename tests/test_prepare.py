@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -166,12 +167,14 @@ def test_the_split_depends_on_content_and_old_pictures_stay(
 def test_parts_that_are_merged_are_what_one_run_makes(
     spoiled: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, f"source={spoiled}", "target=whole") == 0
+    shards = ("shards=true", "shard_pictures=4")
+    assert run(monkeypatch, f"source={spoiled}", "target=whole", *shards) == 0
     for part in range(1, 5):
         assert run(monkeypatch, f"source={spoiled}", f"target=p{part}", f"part={part}/4") == 0
     assert run(monkeypatch, "merge=[p1,p2,p4]", "target=merged") == 1
     assert "expected the parts 1/4, 2/4, 3/4, 4/4, got 1/4, 2/4, 4/4" in capsys.readouterr().err
-    assert run(monkeypatch, "merge=[p1,p2,p3,p4]", "target=merged") == 0
+    assert run(monkeypatch, "merge=[p1,p2,p3,p4]", "target=merged", *shards) == 0
+    assert len(list(Path("merged/shards").glob("train-*.tar"))) > 2
     assert tree(Path("merged")) == tree(Path("whole"))
 
 
@@ -188,7 +191,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     spoiled: Path, monkeypatch: pytest.MonkeyPatch, kills: int
 ) -> None:
-    command = [*FAST, f"source={spoiled}", "num_workers=1"]
+    command = [*FAST, f"source={spoiled}", "num_workers=1", "shards=true", "shard_pictures=2"]
     assert run(monkeypatch, *command, "target=whole") == 0
     random.seed(kills)
     for _ in range(kills):
@@ -211,6 +214,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
      (["source=photos", "target=full"], "holds other files"),
      (["source=photos", "image_size=0"], "image_size=0: expected a whole number"),
      (["source=photos", "part=5/4"], "part=5/4: expected NUMBER/COUNT"),
+     (["source=photos", "part=1/4", "shards=true"], "Give shards=true beside merge="),
+     (["source=photos", "shard_pictures=0"], "shard_pictures=0: expected a whole number"),
      (["source=photos", "fit=squash"], "fit=squash: expected one of short, stretch, crop"),
      (["source=photos", "shares.val=0.5"], "numbers whose sum is 1"),
      (["source=none"], "no picture files in none"),
@@ -232,6 +237,54 @@ def test_mistakes_end_with_one_line(
     said = capsys.readouterr().err.strip()
     assert fault in said
     assert len(said.splitlines()) == 1
+
+
+def test_shards_are_added_to_a_data_set_and_follow_it(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    source = tmp_path / "source"
+    shutil.copytree(photos, source)
+    assert run(monkeypatch, "source=source", "target=set") == 0
+    assert not Path("set/shards").exists()
+    assert run(monkeypatch, "source=source", "target=set", "shards=true", "shard_pictures=5") == 0
+    assert "data=shards data.root=set/shards" in capsys.readouterr().out
+    before = tree(Path("set/shards"))
+    # A shard that is cut off, and no index: where a run was killed.
+    torn = Path("set/shards/train-000001.tar")
+    torn.write_bytes(torn.read_bytes()[:3000])
+    Path("set/shards/index.json").unlink()
+    assert run(monkeypatch, "source=source", "target=set", "shards=true", "shard_pictures=5") == 0
+    assert tree(Path("set/shards")) == before
+    Image.fromarray(skimage.data.rocket()).save(source / "new.png")
+    assert run(monkeypatch, "source=source", "target=set") == 0
+    held = []
+    for path in Path("set/shards").glob("*.tar"):
+        with tarfile.open(path) as tar:
+            held += [name for name in tar.getnames() if name.endswith(".jpg")]
+    rows = manifest.read(Path("set"))
+    assert sorted(held) == sorted(Path(row.file).name for row in rows if row.kept)
+    assert by_source(Path("set"))["new.png"].kept
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_ends_nothing(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(photos, source)
+    (source / "closed").mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:  # root, as whom tests may run, is refused nothing
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert run(monkeypatch, "source=source", "target=set") == 0
+    rows = by_source(Path("set"))
+    assert rows["closed"].reason == "unreadable: Permission denied"
+    assert len(rows) == 25
 
 
 def test_a_target_made_with_other_settings_is_refused_and_stays(

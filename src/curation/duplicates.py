@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 import imagehash
 import numpy as np
 import torch
-from jaxtyping import UInt8
-from numpy import ndarray
+from jaxtyping import Float
 from PIL import Image, ImageOps
 
 # Two pictures are near when the bits in which their perceptual hashes differ, and twice those of
@@ -16,9 +15,9 @@ from PIL import Image, ImageOps
 DISTANCE, DHASH_WEIGHT = 64, 2
 PHASH_SIDE, DHASH_SIDE = 12, 8
 PHASH_BITS, DHASH_BITS = PHASH_SIDE**2, DHASH_SIDE**2
-WEIGHTS = np.repeat([1, DHASH_WEIGHT], [PHASH_BITS, DHASH_BITS])
+WEIGHTS = torch.tensor([1.0] * PHASH_BITS + [float(DHASH_WEIGHT)] * DHASH_BITS)
 BYTES = (PHASH_BITS + DHASH_BITS) // 8
-BLOCK = 4096  # hashes that are compared with as many others at once
+BLOCK = 2048  # hashes that are compared with as many others at once
 
 
 def fingerprints(image: Image.Image) -> tuple[bytes, bytes]:
@@ -37,28 +36,20 @@ def _fingerprint(grey: Image.Image) -> bytes:
 
 def near_pairs(own: Sequence[bytes], mirrored: Sequence[bytes]) -> Iterator[tuple[int, int]]:
     """Find the pairs (i, j), i < j, of pictures that look the same, mirrored or not."""
-    bits, others = _bits(own), (_bits(own), _bits(mirrored))
-    signs, other_signs = _signs(bits), [_signs(other) for other in others]
+    # The product of two hashes as +1 and -1 is their length less twice their distance.
+    least = WEIGHTS.sum().item() - 2 * DISTANCE
     for top in range(0, len(own), BLOCK):
+        signs = _signs(own[top : top + BLOCK]) * WEIGHTS
         for left in range(top, len(own), BLOCK):
             found = set()
-            for other, its_signs in zip(others, other_signs, strict=True):
-                # The product of two hashes as +1 and -1 is their length less twice their distance.
-                alike = signs[top : top + BLOCK] @ its_signs[left : left + BLOCK].T
-                near = (alike >= PHASH_BITS - 2 * DISTANCE).nonzero().numpy()
-                i, j = near[:, 0] + top, near[:, 1] + left
-                i, j = i[i < j], j[i < j]
-                differ = bits[i] != other[j]
-                distance = differ @ WEIGHTS
-                chosen = distance <= DISTANCE
-                found |= {*zip(i[chosen].tolist(), j[chosen].tolist(), strict=True)}
+            for others in (own, mirrored):
+                alike = signs @ _signs(others[left : left + BLOCK]).T
+                rows = (alike.amax(dim=1) >= least).nonzero()[:, 0]  # most have none
+                near = [(top + rows[i], left + j) for i, j in (alike[rows] >= least).nonzero()]
+                found |= {(int(i), int(j)) for i, j in near if i < j}
             yield from sorted(found)
 
 
-def _bits(hashes: Sequence[bytes]) -> UInt8[ndarray, "n bits"]:
+def _signs(hashes: Sequence[bytes]) -> Float[torch.Tensor, "n bits"]:
     whole = np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), BYTES)
-    return np.unpackbits(whole, axis=1)
-
-
-def _signs(bits: UInt8[ndarray, "n bits"]) -> torch.Tensor:
-    return torch.from_numpy(bits[:, :PHASH_BITS]).float() * 2 - 1
+    return torch.from_numpy(np.unpackbits(whole, axis=1)).float() * 2 - 1

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from src import files, images
-from src.curation import duplicates, findings, manifest, rules, splits
+from src.curation import duplicates, findings, manifest, rules, shards, splits
 from src.curation.examine import Examiner, Facts, Journal, examined, stamp
 from src.curation.manifest import Row
 from src.curation.recipe import SUFFIXES, Settings
@@ -19,16 +19,24 @@ from src.curation.recipe import SUFFIXES, Settings
 PICTURES, OWN = "pictures", ".prepare"  # folders of a data set
 
 
-def prepare(source: Path, target: Path, settings: Settings, num_workers: int) -> list[Row]:
+def prepare(
+    source: Path, target: Path, settings: Settings, num_workers: int, shard: int | None = None
+) -> list[Row]:
     """Make a data set of the pictures below `source`, or go on with it.
 
-    Nothing is ever written to `source`. Returns: the manifest.
+    Nothing is ever written to `source`.
+
+    Args: shard: pictures of a shard at most, where shards are wanted.
+    Returns: the manifest.
     Raises: ValueError: if the folders or settings do not fit each other, or nothing can be read.
     """
     if not source.is_dir():
         raise ValueError(f"source={source}: expected the folder that holds the pictures")
     if source.resolve().is_relative_to(target.resolve()):
         raise ValueError(f"target={target} holds the source: choose a folder elsewhere")
+    if shard and settings.part != "1/1":
+        raise ValueError(f"shards=true with part={settings.part}: a part's split is not the last "
+                         "word. Give shards=true beside merge=")  # fmt: skip
     with files.lock(target):
         _claim(target, settings, source)
         journal = Journal(target / OWN / "facts.jsonl")
@@ -45,10 +53,11 @@ def prepare(source: Path, target: Path, settings: Settings, num_workers: int) ->
         if new:
             journal.add(examined(examiner, num_workers))
         before = manifest.read(target) if (target / manifest.NAME).exists() else []
-        return _finish(target, settings, source, _current(journal.read(), stamps, before), before)
+        facts = _current(journal.read(), stamps, before)
+        return _finish(target, settings, source, facts, before, shard)
 
 
-def merge(parts: Sequence[Path], target: Path) -> list[Row]:
+def merge(parts: Sequence[Path], target: Path, shard: int | None = None) -> list[Row]:
     """Join the parts of a data set that were prepared apart, and group duplicates across them.
 
     Raises: ValueError: if parts are missing, or were made with different settings.
@@ -72,7 +81,7 @@ def merge(parts: Sequence[Path], target: Path) -> list[Row]:
             for picture in sorted((part / PICTURES).rglob(f"*{SUFFIXES[settings.format]}")):
                 _link(picture, target / picture.relative_to(part))
         before = manifest.read(target) if (target / manifest.NAME).exists() else []
-        return _finish(target, settings, source, sorted(facts, key=_order), before)
+        return _finish(target, settings, source, sorted(facts, key=_order), before, shard)
 
 
 def _link(picture: Path, place: Path) -> None:
@@ -160,8 +169,9 @@ def _printable(name: str) -> str:
 
 
 def _finish(
-    target: Path, settings: Settings, source: Path, facts: list[Facts], before: list[Row]
-) -> list[Row]:
+    target: Path, settings: Settings, source: Path, facts: list[Facts], before: list[Row],
+    shard: int | None,
+) -> list[Row]:  # fmt: skip
     if not any(one.looks[0] for one in facts) and settings.part == "1/1":
         count = len(facts)
         raise ValueError(
@@ -171,16 +181,17 @@ def _finish(
         )  # fmt: skip
     by_key = {(_printable(one.source), one.sha256): one for one in facts}
     page = target / "audit.html"
-    if by_key.keys() == {(row.source, row.sha256) for row in before} and page.exists():
-        return before
-    rows = rows_of(facts, before, settings)
-    findings.write(page, rows, by_key, originals=source, prepared=target)
-    wanted = {target / row.file for row in rows if row.kept}
-    for path in (target / PICTURES).rglob("*"):
-        if path.is_file() and path not in wanted:
-            path.unlink()
-    Journal(target / OWN / "facts.jsonl").replace(facts)
-    manifest.write(rows, target)
+    rows = before
+    if by_key.keys() != {(row.source, row.sha256) for row in before} or not page.exists():
+        rows = rows_of(facts, before, settings)
+        findings.write(page, rows, by_key, originals=source, prepared=target)
+        wanted = {target / row.file for row in rows if row.kept}
+        for path in (target / PICTURES).rglob("*"):
+            if path.is_file() and path not in wanted:
+                path.unlink()
+        Journal(target / OWN / "facts.jsonl").replace(facts)
+        manifest.write(rows, target)
+    shards.write(target, rows, shard)
     return rows
 
 

@@ -4,5 +4,6 @@ from src.data.folder import FolderData
 from src.data.imagenette import ImagenetteData
 from src.data.module import ColorizationData
 from src.data.sample import SampleData
+from src.data.stream import ShardsData
 
-__all__ = ["ColorizationData", "FolderData", "ImagenetteData", "SampleData"]
+__all__ = ["ColorizationData", "FolderData", "ImagenetteData", "SampleData", "ShardsData"]

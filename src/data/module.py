@@ -115,12 +115,16 @@ class ColorizationData(lightning.LightningDataModule, ABC):
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """Two loaders: the validation pictures, and some training pictures in the same geometry."""
         return [
-            self._loader(_of_this_rank(self.eval_pictures("val"))),
+            self.all_of("val"),
             self._loader(_of_this_rank(self.eval_pictures("train", limit=self.fit_images))),
         ]
 
     def test_dataloader(self) -> DataLoader[Any]:
-        return self._loader(_of_this_rank(self.eval_pictures("test")))
+        return self.all_of("test")
+
+    def all_of(self, subset: Subset) -> DataLoader[Any]:
+        """Load this rank's share of a subset's pictures as validation sees them."""
+        return self._loader(_of_this_rank(self.eval_pictures(subset)))
 
     def eval_pictures(self, subset: Subset, limit: int | None = None) -> EvalPictures:
         """A subset's pictures as validation sees them, or `limit` spread evenly over it."""
@@ -132,7 +136,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
     def mean_ab(self, device: torch.device) -> Float[Tensor, "2"]:
         """Mean ab of the training pictures, each counted once, in a network's scale [-1, 1]."""
         sums = torch.zeros(3, dtype=torch.float64, device=device)  # of a, of b, of pictures
-        for batch in self._loader(_of_this_rank(self.eval_pictures("train"))):
+        for batch in self.all_of("train"):
             _, ab = color.uint8_to_L_ab(batch["rgb"].to(device))
             sums[:2] += ab.mean(dim=(2, 3)).sum(dim=0)
             sums[2] += len(ab)

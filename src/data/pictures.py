@@ -60,7 +60,7 @@ def readable(
             return picture.read(short_side), picture.name
         except UnreadableImageError as error:
             fault = f"{picture.name} can no longer be read: {error}"
-            warnings.warn(f"{fault}; the picture after it takes its place", stacklevel=2)
+            warnings.warn(f"{fault}; another one takes its place", stacklevel=2)
     raise UnreadableImageError(f"{fault}, and neither can those after it: is the folder gone?")
 
 

@@ -24,7 +24,7 @@ class UnreadableImageError(ValueError):
     """A file that cannot be read as a picture; the message says why."""
 
 
-def read_rgb(path: Path, short_side: int | None = None) -> Image.Image:
+def read_rgb(file: Path | io.BytesIO, short_side: int | None = None) -> Image.Image:
     """Read a picture as upright 8-bit sRGB: the first frame, alpha laid over white.
 
     EXIF orientation is applied, an embedded ICC profile is converted to sRGB, and 16-bit grey is
@@ -34,7 +34,7 @@ def read_rgb(path: Path, short_side: int | None = None) -> Image.Image:
         as its short side keeps this many pixels; None decodes everything.
     Raises: UnreadableImageError: if the file is missing, broken, too large or no picture.
     """
-    with faults_named(path), open_image(path) as image:
+    with faults_named(file), open_image(file) as image:
         if short_side is not None:
             image.draft(None, (short_side, short_side))
         image.load()
@@ -43,9 +43,10 @@ def read_rgb(path: Path, short_side: int | None = None) -> Image.Image:
 
 
 @contextmanager
-def faults_named(path: Path) -> Iterator[None]:
+def faults_named(file: Path | io.BytesIO) -> Iterator[None]:
     """Turn whatever goes wrong while a picture is read into an UnreadableImageError."""
-    require_regular(path)
+    if isinstance(file, Path):
+        require_regular(file)
     try:
         with warnings.catch_warnings():
             # Pillow's notes on odd metadata, and on large pictures: those of twice its limit,
@@ -55,7 +56,7 @@ def faults_named(path: Path) -> Iterator[None]:
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
-        empty = path.stat().st_size == 0
+        empty = isinstance(file, Path) and file.stat().st_size == 0
         raise UnreadableImageError("the file is empty" if empty else "not a picture") from None
     except Image.DecompressionBombError:
         raise UnreadableImageError("more pixels than is safe to decode") from None
@@ -64,15 +65,18 @@ def faults_named(path: Path) -> Iterator[None]:
         raise UnreadableImageError(f"{type(error).__name__}: {error}") from error
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(file: Path | io.BytesIO) -> Image.Image:
     """Read a picture's header with Pillow, HEIC through the package that knows it.
 
     Raises: UnreadableImageError: if that package is absent; and what Pillow raises.
     """
-    with path.open("rb") as file:
-        head = file.read(12)
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            head = opened.read(12)
+    else:
+        head = file.getvalue()[:12]
     if head[4:8] != b"ftyp" or head[8:] not in HEIF_BRANDS:
-        image = Image.open(path, formats=FORMATS)
+        image = Image.open(file, formats=FORMATS)
         # Pillow 12.3 maps an uncompressed TIFF that is to be turned with its sides exchanged; it
         # reads one that has no name.
         image.filename = ""
@@ -84,13 +88,18 @@ def open_image(path: Path) -> Image.Image:
             "HEIC needs one more package: pip install 'colorization[heic]' brings it"
         ) from None
     pillow_heif.register_heif_opener()
-    return Image.open(path, formats=["HEIF"])
+    return Image.open(file, formats=["HEIF"])
 
 
 def require_regular(path: Path) -> None:
     """Refuse what is no file, such as a named pipe, which would wait for ever."""
-    if not path.is_file():
-        raise UnreadableImageError("not a regular file" if path.exists() else "no such file")
+    try:
+        if path.is_dir():
+            os.scandir(path).close()
+        if not path.is_file():
+            raise UnreadableImageError("not a regular file" if path.exists() else "no such file")
+    except OSError as error:
+        raise UnreadableImageError(error.strerror or str(error)) from error
 
 
 def upright_size(path: Path) -> tuple[int, int]:
@@ -101,13 +110,20 @@ def upright_size(path: Path) -> tuple[int, int]:
 
 
 def find(root: Path) -> Iterator[str]:
-    """Yield the paths below `root` of all files that are named like pictures, but hidden ones."""
-    for folder, folders, names in os.walk(root):
+    """Yield the paths below `root` of all files that are named like pictures, but hidden ones.
+
+    Folders that cannot be listed are yielded too, since pictures may be in them: reading one of
+    them says why it cannot be read.
+    """
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(root, onerror=closed.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             # Hidden files are other programs' business, such as macOS's "._photo.jpg".
             if Path(name).suffix.lower() in EXTENSIONS and not name.startswith("."):
                 yield Path(folder, name).relative_to(root).as_posix()
+    for error in closed:
+        yield Path(error.filename).relative_to(root).as_posix()
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:

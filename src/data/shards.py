@@ -1,0 +1,132 @@
+"""Shards that src.prepare wrote, read in one go from a disk, HTTP or S3."""
+
+import io
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from PIL import Image
+
+from src.curation import manifest, shards
+from src.data.pictures import Picture
+from src.images import EXTENSIONS, read_rgb
+
+TRIES = 3  # of a connection that breaks off in the middle of a shard
+
+
+@dataclass(frozen=True)
+class TarPicture(Picture):
+    """A picture out of the shard at `path`, not yet decoded."""
+
+    content: bytes = b""
+
+    def read(self, short_side: int | None = None) -> Image.Image:
+        return read_rgb(io.BytesIO(self.content), short_side)
+
+
+class Shards(Sequence):  # type: ignore[type-arg]  # with one, beartype would read a picture a check
+    """The shards of one split, and how many pictures each holds."""
+
+    def __init__(self, place: str, split: str, counts: Sequence[int]) -> None:
+        self.addresses = [f"{place}/{shards.name(split, i)}" for i in range(len(counts))]
+        self.counts = counts
+
+    def __len__(self) -> int:
+        return sum(self.counts)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Read one picture, for which its shard is read from its start."""
+        return next(self.read(range(len(self.counts)), index, index + 1))
+
+    def read(self, order: Sequence[int], start: int, stop: int) -> Iterator[TarPicture]:
+        """Yield the pictures start..stop of all shards in the given order, opening no others.
+
+        Raises: ValueError: if a shard holds fewer pictures than the index says.
+        """
+        first = 0
+        for shard in order:
+            count = self.counts[shard]
+            low, high = max(start - first, 0), min(stop - first, count)
+            if low < high:
+                yield from self._part(shard, low, high)
+            first += count
+
+    def _part(self, shard: int, start: int, stop: int) -> Iterator[TarPicture]:
+        address = self.addresses[shard]
+        for attempt in range(TRIES):
+            try:
+                for picture in islice(_pictures(address), start, stop):
+                    yield picture
+                    start += 1
+                break
+            except OSError as error:
+                if attempt == TRIES - 1 or isinstance(error, FileNotFoundError):
+                    raise
+                warnings.warn(f"{address} broke off ({error}); trying again", stacklevel=2)
+        if start < stop:
+            raise ValueError(
+                f"{address} holds {start} pictures, and the index says {self.counts[shard]}: copy "
+                "the shards anew, or run src.prepare again"
+            )
+
+
+def _pictures(address: str) -> Iterator[TarPicture]:
+    from webdataset.tariterators import group_by_keys, tar_file_expander
+
+    path = Path(address)
+    # Without blocks a file comes over HTTP in one go.
+    options = {"block_size": 0} if address.startswith("http") else {}
+    with fsspec.open(address, "rb", **options) as stream:
+        for sample in group_by_keys(tar_file_expander([{"url": address, "stream": stream}])):
+            suffix = next((key for key in sample if f".{key}" in EXTENSIONS), None)
+            if suffix is not None:
+                name = f"{path.name}/{sample['__key__']}"
+                yield TarPicture(path, name, content=sample[suffix])
+
+
+def find(root: str) -> dict[str, Shards]:
+    """Find the shards of each split by the index beside them, at `root` or in its folder shards.
+
+    Raises: ValueError: if there is no index, a broken one, or nothing to read it with.
+    """
+    _require_webdataset()
+    for place in (root, f"{root}/{shards.FOLDER}"):
+        try:
+            with fsspec.open(f"{place}/{shards.INDEX}", "rb") as file:
+                counts = _counts(json.load(file))
+                return {split: Shards(place, split, own) for split, own in counts.items()}
+        except FileNotFoundError:
+            continue
+        except ImportError as error:  # such as s3fs
+            raise ValueError(f"data.root={root}: {error}") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{place}/{shards.INDEX} is no index of whole shards: run src.prepare with "
+                "shards=true again"
+            ) from error
+    raise ValueError(
+        f"data.root={root} has no {shards.INDEX}, or cannot be reached: expected the shards "
+        "that src.prepare writes with shards=true"
+    )
+
+
+def _counts(content: Any) -> Mapping[str, Sequence[int]]:
+    counts = content["pictures"]
+    for several in counts.values():
+        if not all(type(count) is int and count > 0 for count in several):
+            raise ValueError("counts of pictures")
+    return {split: counts[split] for split in manifest.SPLITS}
+
+
+def _require_webdataset() -> None:
+    try:
+        import webdataset  # noqa: F401
+    except ImportError:
+        raise ValueError(
+            "data=shards needs webdataset: pip install -c constraints.txt -e '.[shards]'"
+        ) from None
