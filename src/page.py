@@ -84,7 +84,7 @@ def build(models: Mapping[str, TrainedGenerator], folder: Path) -> gr.Blocks:
                 with gr.Accordion("Settings", open=False):
                     size = gr.Slider(
                         16,
-                        LARGEST_SIZE,
+                        largest,
                         value=models[names[0]].image_size,
                         step=1,
                         label="Size",

@@ -32,6 +32,8 @@ from src.curation import preparation
 from src.curation.recipe import Settings
 from src.data import FolderData
 from src.experiment import quieten
+from tests.benchmarks.colorize_rows import colorize_rows
+from tests.benchmarks.row import row
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE, BATCH = 128, 4
@@ -68,13 +70,6 @@ def composed(*overrides: str) -> DictConfig:
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         named = ["run.model=bench", "run.name=bench", "run.folder=bench"]
         return compose("train", [*named, "logger=csv", *overrides])
-
-
-def row(name: str, ratios: list[float], target: str, said: str) -> dict[str, Any]:
-    middle, bound = statistics.median(ratios), float(target.split()[-1])
-    met = middle <= bound if target.startswith("at most") else middle >= bound
-    return {"row": name, "ratio": middle, "low": min(ratios), "high": max(ratios),
-            "target": target, "met": met, "measured": said}  # fmt: skip
 
 
 class Alternating(Callback):
@@ -419,6 +414,7 @@ ROWS: dict[str, Callable[[str, int, Path], list[dict[str, Any]]]] = {
     "loader": loader_rows,
     "prepare": prepare_rows,
     "start": start_row,
+    "colorize": colorize_rows,
     "ranks": ranks_row,
 }
 
