@@ -20,8 +20,10 @@ SCHEMES = ("http", "https", "s3")
 Cut = Callable[[Sequence[Picture], int], Sample]  # of the first picture that can be read; a seed
 
 
-def _cut_to_train(size: int, zoom: float, pictures: Sequence[Picture], seed: int) -> Sample:
-    return TrainPictures(pictures, size, zoom)[0, seed]
+def _cut_to_train(
+    size: int, zooms: tuple[float, float], pictures: Sequence[Picture], seed: int
+) -> Sample:
+    return TrainPictures(pictures, size, zooms)[0, seed]
 
 
 def _cut_to_judge(size: int, fit: Any, pictures: Sequence[Picture], _seed: int) -> Sample:
@@ -121,7 +123,7 @@ class ShardsData(ColorizationData):
     def train_dataloader(self) -> DataLoader[Any]:
         return self._loader(Stream(
             self._shards("train"), self.batch_size // ranks.this_and_all()[1],
-            partial(_cut_to_train, self.image_size, self.zoom), seed=self.seed,
+            partial(_cut_to_train, self.image_size, self.zooms), seed=self.seed,
             epoch=self.first_epoch, repeat=self.repeat,
             drop_last=len(self.subsets["train"]) * self.repeat > self.batch_size,
         ))  # fmt: skip
