@@ -24,7 +24,7 @@ ROWS = (
     },
     {"data", "colorizer", "inference", "onnx_generator", "report", "run_folder", "saving"},
     {"tracking", "ranking", "coloring"},
-    {"callbacks", "sweep", "page"},
+    {"callbacks", "sweep", "page", "evaluation"},
     {"experiment"},
     {"train", "prepare", "audit", "evaluate", "colorize", "export", "demo"},
 )

@@ -1,0 +1,35 @@
+"""Judge colourisers: checkpoints and other programs' pictures, always beside what needs no network.
+
+python -m src.evaluate checkpoints=[A.ckpt,B.ckpt] data.root=DIR protocol=stretch256
+"""
+
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from src import errors, files
+from src.evaluation import evaluating
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
+def main(config: DictConfig) -> None:
+    with errors.ending_for_people():
+        if OmegaConf.is_missing(config.data, "root"):
+            raise ValueError("data.root is not given: add data.root=DIR to the command")
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        typed = list(HydraConfig.get().overrides.task)
+        verdict = evaluating.evaluate(config, folder, typed)
+        print(verdict.text)
+        print(f"The page: {files.from_here(folder / evaluating.PAGE)}")
+        print(f"Everything is in {files.from_here(folder)}")
+    if verdict.faults:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Judging colourisers: pictures under a protocol, colourings, figures with intervals, a page."""

@@ -1,0 +1,199 @@
+"""One evaluation from its configuration to its folder."""
+
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from src import color, files
+from src.checkpoint import TrainedGenerator
+from src.curation.rules import Rules
+from src.data.pictures import Picture
+from src.evaluation import colorers, page, pictures, pretrained, results
+from src.evaluation.judging import Judge, Judged
+from src.evaluation.protocols import PREDICTED, PROTOCOLS
+from src.metrics import frechet
+from src.metrics.bootstrap import Interval
+from src.settings import require_one_of, require_whole
+
+PAGE, FIGURES, ROWS, LEFT_OUT = "report.html", "metrics.json", "per_image.csv", "left_out.csv"
+PACKAGES = ("colorization", "torch", "kornia", "numpy", "scipy", "pillow")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an evaluation says, and what could not be used."""
+
+    text: str
+    faults: list[str]
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What is judged, by name: checkpoints with their networks, and other programs' pictures."""
+
+    paths: dict[str, Path]
+    trained: dict[str, TrainedGenerator]
+    predictions: dict[str, dict[str, Path]]
+
+    @property
+    def models(self) -> list[str]:
+        return [*self.trained, *self.predictions]
+
+
+def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
+    """Judge, and leave metrics.json, per_image.csv and report.html in `folder`.
+
+    Args: typed: the overrides, for the command that repeats it.
+    Raises: ValueError: if there is nothing to judge, or settings make no sense.
+    """
+    workers = min(os.cpu_count() or 1, 8) if config.num_workers is None else config.num_workers
+    require_whole("num_workers", workers, 0)
+    require_one_of("protocol", config.protocol, list(PROTOCOLS))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    features = {pretrained.LITE0: pretrained.lite0(device)}
+    if config.fid:
+        features[pretrained.FID] = pretrained.inception(device)
+    distances = {pretrained.LPIPS: pretrained.lpips(device)} if config.lpips else {}
+    chosen = pictures.choose(Path(str(config.data.root)).expanduser())
+    contestants, faults = _contestants(config, chosen.pictures, device)
+    limits = None if config.keep_grey else Rules(1, config.min_chroma_spread, config.one_hue)
+    examples = pictures.Examples(
+        chosen.pictures, config.protocol, contestants.predictions, limits
+    )  # fmt: skip
+    judge = Judge(_colorers(contestants), features, distances, device)
+    judged = judge.judge(examples, workers)
+    if judged.left_out or judged.grey:
+        results.write_left_out(folder / LEFT_OUT, judged)
+    faults += [f"{name}: {reason}" for name, reason in judged.left_out.items()]
+    _tell(faults)
+    if not judged.pictures:
+        raise ValueError(_nothing(judged, folder))
+    found = results.totals(judged)
+    content = _content(config, typed, chosen, contestants, judged, found)
+    results.write_json(folder / FIGURES, content)
+    results.write_rows(folder / ROWS, judged, chosen.classes)
+    page.write(folder / PAGE, content, judged, judge, examples, contestants.paths)
+    title = f"{len(judged.pictures)} pictures, {config.protocol}; 95 % intervals over images"
+    text = results.table(found, contestants.models, title)
+    return Verdict("\n".join([text, *content["notes"]]), faults)
+
+
+def _contestants(
+    config: DictConfig, judged: Sequence[Picture], device: torch.device
+) -> tuple[Judges, list[str]]:
+    asked = [Path(path).expanduser() for path in _list(config.checkpoints)]
+    folders = [Path(path).expanduser() for path in _list(config.predictions)]
+    if not asked and not folders:
+        raise ValueError(
+            "no checkpoint is given, and none ships yet: add checkpoints=[RUN/checkpoints/"
+            "best.ckpt], or predictions=DIR to judge pictures that another program made"
+        )
+    trained, faults = colorers.load(asked)
+    names = dict(zip([*trained, *folders], colorers.names([*trained, *folders]), strict=True))
+    predictions = {}
+    for folder in folders:
+        try:
+            predictions[names[folder]] = pictures.matched(judged, folder)
+        except ValueError as error:
+            faults.append(str(error))
+    if not trained and not predictions:
+        raise ValueError("; ".join(faults))
+    for own in trained.values():
+        own.network.to(device)
+    return Judges(
+        {names[path]: path for path in [*trained, *folders] if names[path]},
+        {names[path]: own for path, own in trained.items()}, predictions,
+    ), faults  # fmt: skip
+
+
+def _list(given: Any) -> list[str]:
+    if given is None or given == "":
+        return []
+    several = isinstance(given, ListConfig)
+    return list(dict.fromkeys(str(one) for one in (given if several else [given])))
+
+
+def _colorers(contestants: Judges) -> dict[str, colorers.Colorer]:
+    networks = {name: colorers.network(own) for name, own in contestants.trained.items()}
+    others = {name: colorers.Prediction(name) for name in contestants.predictions}
+    return {**networks, **others, **colorers.references(contestants.trained)}
+
+
+def _tell(faults: Sequence[str]) -> None:
+    for fault in faults:
+        print(f"left out: {fault}", file=sys.stderr)
+
+
+def _nothing(judged: Judged, folder: Path) -> str:
+    grey = f"{len(judged.grey)} are grey or toned, which keep_grey=true keeps"
+    bad = f"{len(judged.left_out)} cannot be judged"
+    reasons = [said for own, said in ((judged.grey, grey), (judged.left_out, bad)) if own]
+    listed = files.from_here(folder / LEFT_OUT)
+    return f"no picture is left to judge: {' and '.join(reasons)}; see {listed}"
+
+
+def _content(
+    config: DictConfig, typed: Sequence[str], chosen: pictures.Chosen, contestants: Judges,
+    judged: Judged, found: Mapping[str, Mapping[str, Interval]],
+) -> dict[str, Any]:  # fmt: skip
+    checkpoints = {
+        name: {"path": str(contestants.paths[name]), "sha256": own.sha256,
+               "image_size": own.image_size,
+               "mean_ab": [round(x, 4) for x in (own.mean_ab * color.AB_RANGE).tolist()]}
+        for name, own in contestants.trained.items()
+    }  # fmt: skip
+    return {
+        "protocol": {"name": config.protocol,
+                     "definition": f"{PROTOCOLS[config.protocol]}. {PREDICTED}"},
+        "created": f"{datetime.now():%Y-%m-%d %H:%M}",
+        "command": ["python", "-m", "src.evaluate", *typed],
+        "settings": OmegaConf.to_container(config, resolve=True),
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in PACKAGES},
+        "checkpoints": checkpoints,
+        "predictions": {name: str(contestants.paths[name]) for name in contestants.predictions},
+        "data": {
+            "root": str(config.data.root), "which": chosen.said, "pictures": len(judged.pictures),
+            "grey_left_out": len(judged.grey), "others_left_out": len(judged.left_out),
+            "sha256": judged.sha256,
+        },
+        "meaning": results.MEANING,
+        "notes": _notes(config, contestants, judged),
+        "models": contestants.models,
+        "colorizers": found,
+        "frechet_images": len(judged.pictures),
+        "differences": results.differences(judged, contestants.models),
+        "where": results.where(judged),
+        "classes": results.by_class(judged, chosen.classes),
+    }  # fmt: skip
+
+
+def _notes(config: DictConfig, contestants: Judges, judged: Judged) -> list[str]:
+    count = len(judged.pictures)
+    notes = []
+    if judged.grey:
+        notes.append(f"{len(judged.grey)} pictures are grey or toned and were left out "
+                     "(keep_grey=true keeps them)")  # fmt: skip
+    if judged.left_out:
+        notes.append(f"{len(judged.left_out)} pictures could not be judged and were left out for "
+                     f"every colouriser: see {LEFT_OUT}")  # fmt: skip
+    if count < frechet.ENOUGH_PICTURES:
+        notes.append(f"The Frechet distances rest on {count} pictures, fewer than "
+                     f"{frechet.ENOUGH_PICTURES}: they rank nothing")  # fmt: skip
+    if not contestants.trained:
+        notes.append("No checkpoint is given, so there is no training set's mean ab to compare "
+                     "with")  # fmt: skip
+    root = Path(str(config.data.root)).expanduser()
+    if (root / "train").is_dir() and not (root / "test").is_dir():
+        notes.append("The folder has train/ and no test/, so pictures that a checkpoint was "
+                     "trained on may be among these")  # fmt: skip
+    return notes

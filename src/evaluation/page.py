@@ -1,0 +1,229 @@
+"""The page of an evaluation: one file that opens from the disk and asks the network for nothing."""
+
+import base64
+import csv
+import io
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+from torch import Tensor
+
+from src import files, metrics
+from src.evaluation import charts, colorers, results
+from src.evaluation.judging import Judge, Judged, read
+from src.evaluation.pictures import Examples
+from src.metrics import Coloring, regions
+
+OF_EACH, SAMPLE = 3, 6  # best, median and worst pictures; pictures of the fixed sample
+LONG_SIDE = 384  # pixels
+BUDGET = 16e6  # bytes of all pictures on the page, before base64 makes a third more of them
+BYTES_A_PIXEL = 0.35  # of these JPEGs, an upper estimate
+CLASSES = 60  # rows of the table by class
+HEADS = {
+    "ab_mae": ("ab-MAE", 2), "ab_mae_128": ("ab-MAE / 128", 4), "delta_e76": ("ΔE76", 2),
+    "delta_e2000": ("ΔE2000", 2), "delta_e2000_median": ("ΔE2000, median image", 2),
+    "delta_e2000_p95": ("ΔE2000, 95th percentile", 2),
+    "delta_e2000_under_2_3": ("pixels with ΔE2000 < 2.3", 3),
+    "delta_e2000_under_5": ("< 5", 3), "delta_e2000_under_10": ("< 10", 3),
+    "psnr": ("PSNR, dB", 2), "ssim": ("SSIM", 3), "colorfulness": ("colourfulness, signed", 1),
+    "absolute_colorfulness": ("absolute", 1),
+    "colorfulness_difference_of_means": ("signed: difference of means", 1),
+    "colorfulness_mean_of_differences": ("mean of differences", 1),
+    "clipped": ("clipped pixels", 4), "frechet_lite0": ("Fréchet, Lite0 (not FID)", 2),
+    "fid": ("FID", 2), "lpips": ("LPIPS", 3),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture on the page. Attributes: picture, heat_map: data URIs, the latter may be empty."""
+
+    name: str
+    picture: str
+    error: float | None
+    heat_map: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One judged picture with all its colourings."""
+
+    name: str
+    tiles: list[Tile]
+
+
+def write(
+    path: Path, content: Mapping[str, Any], judged: Judged, judge: Judge, examples: Examples,
+    paths: Mapping[str, Path],
+) -> None:  # fmt: skip
+    """Write the page. Args: content: as metrics.json has it; paths: of checkpoints, by name."""
+    models = content["models"]
+    groups = _groups(judged, models)
+    wanted = sorted({name for own in groups.values() for name in own})
+    shown = _shown(wanted, models, judge, examples)
+    template = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    ).get_template("page.html")  # fmt: skip
+    template.globals["number"] = _number
+    files.write_text(path, template.render(
+        content,
+        command=shlex.join(content["command"]),
+        heads={name: head for name, head in HEADS.items() if name in content["colorizers"]["zero"]},
+        ordered=[*models, *(name for name in content["colorizers"] if name not in models)],
+        reference_meaning=colorers.SAID,
+        lower=results.LOWER_IS_BETTER,
+        groups={title: [shown[name] for name in names] for title, names in groups.items()},
+        interval_chart=_markup(charts.intervals(
+            {name: own["delta_e2000"] for name, own in content["colorizers"].items()}, models,
+            "delta-E2000, mean over images, with 95 % interval",
+        )),
+        hue_charts=_hue_charts(content),
+        confusions={name: _markup(charts.confusion(content["where"][name]["confusion"]))
+                    for name in models},
+        swatches=charts.swatches(), failures=_failures(content),
+        colors={name: charts.color_of(name, models) for name in models},
+        map_limit=charts.MAP_LIMIT, skin=regions,
+        curves=_curves(paths, models), shown_classes=CLASSES,
+    ))  # fmt: skip
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"  # noqa: RUF001
+
+
+def _markup(svg: str) -> Markup:
+    return Markup(svg)  # noqa: S704  # matplotlib escapes the names in it
+
+
+def _groups(judged: Judged, models: Sequence[str]) -> dict[str, list[str]]:
+    """Choose the pictures to show by delta_e2000, averaged over the models, and some by lot."""
+    errors = np.mean([judged.figures[name]["delta_e2000"] for name in models], axis=0)
+    order = [judged.pictures[i] for i in np.argsort(errors, kind="stable")]
+    count = min(OF_EACH, math.ceil(len(order) / 3))
+    middle = (len(order) - count) // 2
+    lot = np.random.default_rng(0).permutation(len(order))[:SAMPLE]
+    return {
+        "Worst": order[::-1][:count],
+        "Median": order[middle : middle + count],
+        "Best": order[:count],
+        "Fixed random sample": [judged.pictures[i] for i in sorted(lot)],
+    }
+
+
+def _shown(
+    names: Sequence[str], models: Sequence[str], judge: Judge, examples: Examples
+) -> dict[str, Shown]:
+    """Colour these pictures once more, now to look at."""
+    own = [picture for picture in examples.pictures if picture.name in names]
+    again = Examples(own, examples.protocol, examples.predictions, None)
+    pixels = BUDGET / BYTES_A_PIXEL / max(1, len(own)) / (2 + 2 * len(models))
+    side = min(LONG_SIDE, int(math.sqrt(pixels)))
+    found = {}
+    for example in read(again, 0):
+        try:
+            with torch.inference_mode():
+                truth, colorings = judge.colorings(example)
+                found[example.name] = _tiles(example.name, truth, colorings, models, side)
+        except ValueError as error:
+            raise ValueError(f"{example.name} has changed meanwhile: {error}") from None
+    return found
+
+
+def _tiles(
+    name: str, truth: Coloring, colorings: Mapping[str, Coloring], models: Sequence[str], side: int
+) -> Shown:
+    tiles = []
+    for own in (colorers.ZERO, *models):
+        difference = metrics.color_difference(colorings[own], truth)
+        painted = Image.fromarray(charts.heat_map(difference[0].cpu().numpy()))
+        heat_map = "" if own == colorers.ZERO else _data_uri(painted, side)
+        picture = _data_uri(_image(colorings[own].rgb), side)
+        label = "grey" if own == colorers.ZERO else own
+        tiles.append(Tile(label, picture, float(difference.mean()), heat_map))
+    tiles.append(Tile("truth", _data_uri(_image(truth.rgb), side), None, ""))
+    return Shown(name, tiles)
+
+
+def _image(rgb: Tensor) -> Image.Image:
+    pixels = (rgb[0] * 255).round().to(torch.uint8).permute(1, 2, 0)
+    return Image.fromarray(pixels.cpu().numpy())
+
+
+def _data_uri(image: Image.Image, side: int) -> str:
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=88, subsampling=0)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def _hue_charts(content: Mapping[str, Any]) -> dict[str, Markup]:
+    models, where = content["models"], content["where"]
+    errors = {
+        name: {hue: own["delta_e2000"] for hue, own in where[name]["hue"].items()}
+        for name in (*models, colorers.ZERO)
+    }
+    ratios = {
+        name: {hue: where[name]["hue"][hue]["chroma_ratio"] for hue in regions.HUES}
+        for name in models
+    }
+    return {
+        "delta_e2000": _markup(charts.by_hue(errors, models, "mean delta-E2000")),
+        "chroma_ratio": _markup(charts.by_hue(ratios, models, "chroma: predicted / true")),
+    }
+
+
+def _failures(content: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Say of each model in words where the pixels of common hues went."""
+    found = {}
+    for name in content["models"]:
+        where = content["where"][name]
+        lines = []
+        for hue, row in where["confusion"].items():
+            region = where["hue"][hue]
+            kept, (most, share) = row[hue], max(row.items(), key=lambda pair: pair[1])
+            if hue == "neutral" or region["pixels"] < regions.SEEN:
+                continue
+            went = f"{kept:.0%} keep their hue"
+            if most != hue:
+                went += f", {share:.0%} became {most}"
+            lines.append(f"{hue} ({region['pixels']:.0%} of all pixels): {went}; chroma "
+                         f"{region['chroma_ratio']:.2f} of the truth's")  # fmt: skip
+        found[name] = lines
+    return found
+
+
+def _curves(paths: Mapping[str, Path], models: Sequence[str]) -> Markup | None:
+    """Draw val/ab_mae of the runs whose metrics.csv lies beside their checkpoints."""
+    runs, last = {}, {}
+    for name in models:
+        file = paths[name].absolute().parent.parent / "metrics.csv"
+        rows = _rows(file) if paths[name].suffix == ".ckpt" else []
+        points = [(epoch, error) for epoch, error, _ in rows]
+        if points:
+            runs[name], last[name] = points, rows[-1][2]
+    if not runs:
+        return None
+    lines = {"grey": next(iter(last.values()))} if len(set(last.values())) == 1 else {}
+    return _markup(charts.curves(runs, lines, "val/ab_mae"))
+
+
+def _rows(path: Path) -> list[tuple[float, float, float]]:
+    """Read epoch, ab_mae and ab_mae_zero of the validations; nothing of a broken file."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                (float(row["epoch"]) + 1, float(row["val/ab_mae"]), float(row["val/ab_mae_zero"]))
+                for row in csv.DictReader(file) if row.get("val/ab_mae")
+            ]  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return []

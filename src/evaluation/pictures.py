@@ -1,0 +1,150 @@
+"""Which pictures are judged, and reading them: truth and other programs' predictions."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from jaxtyping import UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from src import images
+from src.curation import manifest, rules
+from src.data.pictures import Picture
+from src.evaluation import protocols
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The pictures of a data set that are judged. Attributes: classes: by name; empty without."""
+
+    pictures: list[Picture]
+    classes: dict[str, str]
+    said: str  # which of the folder's pictures they are
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture as it is judged.
+
+    Attributes:
+        rgb: 8-bit sRGB (3, h, w).
+        predictions: what other programs made of it, by their names, of the same size.
+        sha256: of the file's bytes.
+        fault: why the picture is left out; empty where it is judged.
+        is_grey: the fault is that its truth has no colours to predict.
+    """
+
+    name: str
+    rgb: UInt8[Tensor, "3 h w"] | None = None
+    predictions: dict[str, UInt8[Tensor, "3 h w"]] = field(default_factory=dict)
+    sha256: str = ""
+    fault: str = ""
+    is_grey: bool = False
+
+
+def choose(root: Path) -> Chosen:
+    """List the test pictures of a split data set, or else all below `root`.
+
+    Raises: ValueError: if there are none.
+    """
+    if not root.is_dir():
+        raise ValueError(f"data.root={root} is no folder: give the folder that holds the pictures")
+    if (root / manifest.NAME).is_file():
+        rows = [row for row in manifest.read(root) if row.kept and row.split == "test"]
+        folders = {row.file: PurePosixPath(row.source).parent.as_posix() for row in rows}
+        said = f"the test split of {manifest.NAME}"
+    else:
+        inside = root / "test" if (root / "test").is_dir() else root
+        names = sorted(images.find(inside))
+        below = inside.relative_to(root)
+        folders = {(below / name).as_posix(): str(PurePosixPath(name).parent) for name in names}
+        said = "all of test/" if inside != root else "all pictures of the folder"
+    if not folders:
+        raise ValueError(
+            f"no pictures to judge in {root} ({said}): expected files named "
+            f"{', '.join(sorted(images.EXTENSIONS))}"
+        )
+    named = len(set(folders.values())) > 1
+    pictures = [Picture(root / name, name) for name in sorted(folders)]
+    return Chosen(pictures, folders if named else {}, said)
+
+
+def matched(pictures: Sequence[Picture], folder: Path) -> dict[str, Path]:
+    """Find the prediction of each picture: at the same path, or of the same name, in any format.
+
+    Raises: ValueError: if there is no such folder, or no name matches.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"predictions={folder} is no folder: give the folder of colour pictures")
+    by_path: dict[str, list[str]] = {}
+    by_stem: dict[str, list[str]] = {}
+    for name in sorted(images.find(folder)):
+        by_path.setdefault(str(PurePosixPath(name).with_suffix("")), []).append(name)
+        by_stem.setdefault(PurePosixPath(name).stem, []).append(name)
+    stems = [PurePosixPath(picture.name).stem for picture in pictures]
+    found = {}
+    for picture, stem in zip(pictures, stems, strict=True):
+        own = by_path.get(str(PurePosixPath(picture.name).with_suffix("")), [])
+        if not own and stems.count(stem) == 1:
+            own = by_stem.get(stem, [])
+        if len(own) == 1:
+            found[picture.name] = folder / own[0]
+    if not found:
+        raise ValueError(
+            f"no picture in predictions={folder} has the name of a judged one, such as "
+            f"{pictures[0].name!r} (whose ending may differ)"
+        )
+    return found
+
+
+class Examples(Dataset[Example]):
+    """Reads pictures as a protocol wants them; whatever is wrong with one is said in its fault.
+
+    Args:
+        predictions: of each other program the files, by the names of the pictures.
+        limits: what is left out as grey or tinted; None keeps it.
+    """
+
+    def __init__(
+        self, pictures: Sequence[Picture], protocol: str,
+        predictions: Mapping[str, Mapping[str, Path]], limits: rules.Rules | None,
+    ) -> None:  # fmt: skip
+        self.pictures = pictures
+        self.protocol = protocol
+        self.predictions = predictions
+        self.limits = limits
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> Example:
+        picture = self.pictures[index]
+        try:
+            image = images.read_rgb(picture.path)
+            with picture.path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            if self.limits is not None:
+                fault = self.limits.fault(*image.size, rules.measure(image))
+                if fault:
+                    return Example(picture.name, sha256=sha256, fault=fault, is_grey=True)
+            rgb = protocols.cut(image, self.protocol)
+            predictions = {
+                program: self._prediction(program, picture.name, image.size)
+                for program in self.predictions
+            }
+        except (OSError, ValueError) as error:
+            return Example(picture.name, fault=str(error))
+        return Example(picture.name, rgb, predictions, sha256)
+
+    def _prediction(
+        self, program: str, name: str, true_size: tuple[int, int]
+    ) -> UInt8[Tensor, "3 h w"]:
+        path = self.predictions[program].get(name)
+        if path is None:
+            raise ValueError(f"{program} has no picture of this name, or more than one")
+        try:
+            return protocols.cut_prediction(images.read_rgb(path), true_size, self.protocol)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None

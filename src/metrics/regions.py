@@ -1,0 +1,130 @@
+"""Where colour fails: errors by hue, lightness and skin-like colours, summed up over pictures."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+# Each bin is 30 degrees of the CIELAB hue wide and named after what lies in its middle.
+HUES = (
+    "pink", "red", "orange", "yellow", "lime", "green", "teal", "cyan", "azure", "blue", "violet",
+    "magenta",
+)  # fmt: skip
+BINS = (*HUES, "neutral")
+NEUTRAL = 5.0  # chroma below which a pixel has no hue that people would name
+LIGHTNESS_STEP = 10.0
+LIGHTNESSES = 10
+# A box around the hue of 49 degrees at which Zeng and Luo (2013, Color Research & Application 38,
+# 30-45) find the skin of photographs; wide enough for shadows, sunlight and blushing cheeks.
+SKIN_HUES, SKIN_CHROMAS, SKIN_LIGHTNESSES = (25.0, 75.0), (10.0, 45.0), (15.0, 95.0)
+SEEN = 0.01  # share of a picture's pixels from which it counts as having a colour
+SUMS = 4  # pixels, colour difference, predicted chroma, true chroma
+
+
+@dataclass(frozen=True)
+class Region:
+    """Pixels of a kind, of the truth.
+
+    Attributes:
+        pixels: their share of all pixels.
+        pictures: how many pictures have at least 1 % of them.
+        delta_e2000: mean over the pixels; None without any, like the next.
+        chroma_ratio: the predicted chroma over the true one, both summed.
+    """
+
+    pixels: float
+    pictures: int
+    delta_e2000: float | None
+    chroma_ratio: float | None
+
+
+class Regions:
+    """Sums over pixels by the truth's hue and lightness and whether it could be skin."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros((len(BINS), LIGHTNESSES, 2, SUMS))
+        self._confusion = np.zeros((len(BINS), len(BINS)))
+        self._pictures = {name: np.zeros(len(own)) for name, own in _kinds(self._sums).items()}
+
+    def add(
+        self,
+        lab: Float[Tensor, "1 3 h w"],
+        true_lab: Float[Tensor, "1 3 h w"],
+        difference: Float[Tensor, "1 h w"],
+    ) -> None:
+        """Add one picture. Args: difference: CIEDE2000 of each pixel."""
+        chroma, true_chroma = (x[:, 1:].square().sum(dim=1).sqrt() for x in (lab, true_lab))
+        hue, true_hue = _bin(lab, chroma), _bin(true_lab, true_chroma)
+        L = (true_lab[:, 0] / LIGHTNESS_STEP).long().clamp(0, LIGHTNESSES - 1)
+        cell = (true_hue * LIGHTNESSES + L) * 2 + _is_skin(true_lab, true_chroma)
+        weights = (None, difference, chroma, true_chroma)
+        own = np.stack([_summed(cell, weight, self._sums[..., 0].size) for weight in weights], 1)
+        own = own.reshape(self._sums.shape)
+        self._sums += own
+        pairs = _summed(true_hue * len(BINS) + hue, None, self._confusion.size)
+        self._confusion += pairs.reshape(self._confusion.shape)
+        for name, kinds in _kinds(own).items():
+            self._pictures[name] += kinds[:, 0] >= SEEN * cell.numel()
+
+    def by_hue(self) -> dict[str, Region]:
+        return self._regions("hue", BINS)
+
+    def by_lightness(self) -> dict[str, Region]:
+        return self._regions("lightness", _LIGHTNESS_NAMES)
+
+    def skin_by_lightness(self) -> dict[str, Region]:
+        return self._regions("skin", _LIGHTNESS_NAMES)
+
+    def confusion(self) -> Float[ndarray, "true predicted"]:
+        """Return where the pixels of each true hue went, as shares; rows of absent hues are 0."""
+        return self._confusion / self._confusion.sum(axis=1, keepdims=True).clip(min=1)
+
+    def _regions(self, name: str, names: tuple[str, ...]) -> dict[str, Region]:
+        total = self._sums[..., 0].sum()
+        found = {}
+        rows = zip(names, _kinds(self._sums)[name], self._pictures[name], strict=True)
+        for kind, (pixels, difference, chroma, true_chroma), pictures in rows:
+            error = difference / pixels if pixels else None
+            ratio = chroma / true_chroma if true_chroma else None
+            found[kind] = Region(pixels / total, int(pictures), error, ratio)
+        return found
+
+
+_LIGHTNESS_NAMES = tuple(
+    f"L* {LIGHTNESS_STEP * i:.0f}-{LIGHTNESS_STEP * (i + 1):.0f}" for i in range(LIGHTNESSES)
+)
+
+
+def _kinds(sums: Float[ndarray, "hues lightnesses 2 sums"]) -> dict[str, Float[ndarray, "n sums"]]:
+    return {
+        "hue": sums.sum(axis=(1, 2)),
+        "lightness": sums.sum(axis=(0, 2)),
+        "skin": sums[:, :, 1].sum(axis=0),
+    }
+
+
+def _bin(lab: Float[Tensor, "1 3 h w"], chroma: Float[Tensor, "1 h w"]) -> Int[Tensor, "1 h w"]:
+    turn = torch.atan2(lab[:, 2], lab[:, 1]) / (2 * math.pi)
+    hue = (turn * len(HUES)).round().long() % len(HUES)
+    return torch.where(chroma < NEUTRAL, len(HUES), hue)
+
+
+def _is_skin(lab: Float[Tensor, "1 3 h w"], chroma: Float[Tensor, "1 h w"]) -> Int[Tensor, "1 h w"]:
+    hue = torch.rad2deg(torch.atan2(lab[:, 2], lab[:, 1]))
+    inside = torch.ones_like(hue, dtype=torch.bool)
+    for value, (low, high) in (
+        (hue, SKIN_HUES), (chroma, SKIN_CHROMAS), (lab[:, 0], SKIN_LIGHTNESSES),
+    ):  # fmt: skip
+        inside &= (value >= low) & (value <= high)
+    return inside.long()
+
+
+def _summed(
+    cell: Int[Tensor, "1 h w"], weight: Tensor | None, cells: int
+) -> Float[ndarray, " cells"]:
+    flat = None if weight is None else weight.double().flatten()
+    return torch.bincount(cell.flatten(), flat, minlength=cells).double().cpu().numpy()
