@@ -30,19 +30,28 @@ def main(config: DictConfig) -> None:
             if OmegaConf.is_missing(config, name):
                 raise ValueError(f"{name} is not given: add {name}=DIR to the command")
         target = Path(str(config.target)).expanduser()
-        require(isinstance(config.shards, bool), "shards", config.shards, "true or false")
-        require_whole("shard_pictures", config.shard_pictures, 1)
-        shard = config.shard_pictures if config.shards else None
-        if config.merge:
-            rows = preparation.merge([Path(str(part)) for part in config.merge], target, shard)
-        else:
-            given = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-            settings = Settings(**{field.name: given[field.name] for field in fields(Settings)})
-            workers = os.cpu_count() or 1 if config.num_workers is None else config.num_workers
-            require_whole("num_workers", workers, 0)
-            source = Path(str(config.source)).expanduser()
-            rows = preparation.prepare(source, target, settings, workers, shard)
+        try:
+            rows = _rows(config, target)
+        except OSError as error:
+            raise OSError(
+                f"{errors.in_one_line(error)}. What is done stays: once {target} can be written "
+                "to, the same command goes on"
+            ) from error
         print(summary(rows, files.from_here(target.absolute())))
+
+
+def _rows(config: DictConfig, target: Path) -> list[Row]:
+    require(isinstance(config.shards, bool), "shards", config.shards, "true or false")
+    require_whole("shard_pictures", config.shard_pictures, 1)
+    shard = config.shard_pictures if config.shards else None
+    if config.merge:
+        return preparation.merge([Path(str(part)) for part in config.merge], target, shard)
+    given = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    settings = Settings(**{field.name: given[field.name] for field in fields(Settings)})
+    workers = os.cpu_count() or 1 if config.num_workers is None else config.num_workers
+    require_whole("num_workers", workers, 0)
+    source = Path(str(config.source)).expanduser()
+    return preparation.prepare(source, target, settings, workers, shard)
 
 
 def summary(rows: Sequence[Row], target: Path) -> str:

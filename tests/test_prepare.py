@@ -313,7 +313,9 @@ def test_a_full_disk_ends_with_a_line_and_leaves_the_manifest(
     with monkeypatch.context() as patched:
         patched.setattr(Image.Image, "save", full)
         assert run(monkeypatch, f"source={more}", "target=set") == 1
-    assert "No space left on device" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "No space left on device" in said
+    assert "the same command goes on" in said
     assert Path("set/manifest.csv").read_bytes() == before
     assert run(monkeypatch, f"source={more}", "target=set") == 0
     assert by_source(Path("set"))["rocket.png"].kept

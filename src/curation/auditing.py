@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src import images
-from src.curation import duplicates, findings, manifest, splits
+from src.curation import findings, manifest, splits
 from src.curation.examine import Examiner, examined
 from src.curation.manifest import SPLITS, Row
 from src.curation.rules import Rules
@@ -31,9 +31,7 @@ def audit(root: Path, limits: Rules, page: Path, num_workers: int) -> Verdict:
     examiner = Examiner(root, sorted(split_of), limits)
     facts = list(examined(examiner, num_workers))
     looks = {one.sha256: one.looks for one in facts if one.looks[0]}
-    contents = sorted(looks)
-    own, mirrored = ([bytes.fromhex(looks[sha][side]) for sha in contents] for side in (0, 1))
-    places = splits.place(contents, duplicates.near_pairs(own, mirrored), {}, {"train": 1.0})
+    places = splits.place_by_looks(looks, {}, {"train": 1.0})
     rows = [
         Row(
             file=one.source, source=one.source, status="kept" if one.looks[0] else "rejected",

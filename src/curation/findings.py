@@ -59,7 +59,8 @@ def write(
         rejected={rule: (len(own), _shown(own[:SHOWN], place)) for rule, own in rejected.items()},
         groups=[(len(own), _shown(own[:SHOWN_OF_GROUP], place)) for own in groups[:SHOWN_GROUPS]],
         group_count=len(groups),
-        leaks=[_shown(own[:SHOWN_OF_GROUP], place) for own in leaks],
+        leaks=[_shown(own[:SHOWN_OF_GROUP], place) for own in leaks[:SHOWN_GROUPS]],
+        leak_count=len(leaks),
         differences=differences(rows, facts),
         chart=_data_uri(Image.fromarray(plots.hues(distributions)), "PNG") if distributions else "",
     ))  # fmt: skip

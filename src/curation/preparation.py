@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from src import files, images
-from src.curation import duplicates, findings, manifest, rules, shards, splits
+from src.curation import findings, manifest, rules, shards, splits
 from src.curation.examine import Examiner, Facts, Journal, examined, stamp
 from src.curation.manifest import Row
 from src.curation.recipe import SUFFIXES, Settings
@@ -205,10 +205,7 @@ def rows_of(facts: Sequence[Facts], before: Sequence[Row], settings: Settings) -
         if not one.fault:
             chosen.setdefault(one.sha256, _printable(one.source))
     looks = {one.sha256: one.looks for one in facts if one.sha256 in chosen}
-    contents = sorted(looks)
-    own, mirrored = ([bytes.fromhex(looks[sha][side]) for sha in contents] for side in (0, 1))
-    near = duplicates.near_pairs(own, mirrored)
-    places = splits.place(contents, near, settled, settings.shares)
+    places = splits.place_by_looks(looks, settled, settings.shares)
     return [_row(one, chosen, places, settings) for one in facts]
 
 

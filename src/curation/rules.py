@@ -82,12 +82,10 @@ class Rules:
         """Say why a picture is rejected; empty where it is not."""
         if min(width, height) < self.min_size:
             return f"too small: short side of {min(width, height)} under min_size={self.min_size}"
-        one_hue = colors.hue_unity > self.one_hue
-        least = self.min_chroma_spread * (TONED if one_hue else 1)
+        least, why = self.min_chroma_spread, f"min_chroma_spread={self.min_chroma_spread:g}"
+        if colors.hue_unity > self.one_hue:
+            least *= TONED
+            why = f"{least:g}: {TONED} times {why}, since it is all of one hue"
         if colors.chroma_spread < least:
-            why = f", {TONED} times that, since it is all of one hue" if one_hue else ""
-            return (
-                f"monochrome: chroma spread of {colors.chroma_spread:.2f} under "
-                f"min_chroma_spread={self.min_chroma_spread:g}{why}"
-            )
+            return f"monochrome: chroma spread of {colors.chroma_spread:.2f} under {why}"
         return ""
