@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from skimage.color import deltaE_ciede2000
+from skimage.color import deltaE_cie76, deltaE_ciede2000
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torchmetrics.functional import image as functional
 
 from src import color, metrics
 
@@ -84,7 +85,26 @@ def test_psnr_and_ssim_agree_with_skimage_for_each_picture() -> None:
             sigma=1.5, use_sample_covariance=False,
         )  # fmt: skip
         assert metrics.psnr(rgb, true_rgb)[i].item() == pytest.approx(noise, abs=1e-3)
-        assert metrics.ssim(rgb, true_rgb)[i].item() == pytest.approx(likeness, abs=0.005)
+        assert metrics.ssim(rgb, true_rgb)[i].item() == pytest.approx(likeness, abs=1e-5)
+
+
+def test_psnr_and_ssim_agree_with_torchmetrics_but_for_its_reflected_border() -> None:
+    true_rgb = torch.rand(2, 3, 200, 160, generator=torch.Generator().manual_seed(0))
+    rgb = true_rgb**1.2
+    noise = functional.peak_signal_noise_ratio(
+        rgb, true_rgb, data_range=1.0, reduction="none", dim=(1, 2, 3)
+    )
+    torch.testing.assert_close(metrics.psnr(rgb, true_rgb), noise)
+    likeness = functional.structural_similarity_index_measure(
+        rgb, true_rgb, data_range=1.0, reduction="none"
+    )
+    torch.testing.assert_close(metrics.ssim(rgb, true_rgb), likeness, atol=1e-3, rtol=0)
+
+
+def test_delta_e76_agrees_with_skimage() -> None:
+    one, other = (100 * torch.rand(1, 3, 9, 7, dtype=torch.double) for _ in range(2))
+    expected = deltaE_cie76(*(x[0].permute(1, 2, 0).numpy() for x in (one, other)))
+    np.testing.assert_allclose(metrics.delta_e76(one, other)[0].numpy(), expected)
 
 
 def test_a_perfect_picture_does_not_make_the_mean_psnr_infinite() -> None:
@@ -115,3 +135,33 @@ def test_the_truth_is_judged_perfect_and_grey_is_not() -> None:
     assert both["delta_e2000_zero"].min() > 5
     assert both["colorfulness_zero"].max() < 1
     assert all(torch.equal(both[name], value) for name, value in perfect.items())
+
+
+def test_a_perfect_colouring_has_no_error_by_any_figure() -> None:
+    L, ab = color.rgb_to_L_ab(torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    truth = metrics.Coloring(L, ab)
+    same = metrics.Coloring(L, ab.clone())
+    found = metrics.figures(same, truth, metrics.color_difference(same, truth))
+    for name in ("ab_mae", "ab_mae_128", "delta_e76", "delta_e2000", "clipped"):
+        assert found[name].abs().max() < 1e-3, name
+    for limit in ("2_3", "5", "10"):
+        assert found[f"delta_e2000_under_{limit}"].min() == 1
+    assert found["psnr"].min() == 100
+    assert found["ssim"].min() > 0.9999
+
+
+def test_the_other_colorfulness_takes_absolute_opponents() -> None:
+    rgb = torch.rand(1, 3, 30, 20, generator=torch.Generator().manual_seed(0))
+    r, g, b = (rgb[0] * 255).numpy()
+    rg, yb = np.abs(r - g), np.abs((r + g) / 2 - b)
+    expected = np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean())
+    assert metrics.absolute_colorfulness(rgb).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_pixels_are_counted_that_no_screen_can_show() -> None:
+    L, ab = torch.zeros(1, 1, 12, 12), torch.zeros(1, 2, 12, 12)
+    ab[..., :3] = 0.9  # a quarter: far too vivid for L* = 50
+    truth = metrics.Coloring(L, torch.zeros_like(ab))
+    coloring = metrics.Coloring(L, ab)
+    difference = metrics.color_difference(coloring, truth)
+    assert metrics.figures(coloring, truth, difference)["clipped"].item() == 0.25

@@ -181,11 +181,12 @@ def _notes(config: DictConfig, contestants: Judges, judged: Judged) -> list[str]
     count = len(judged.pictures)
     notes = []
     if judged.grey:
-        notes.append(f"{len(judged.grey)} pictures are grey or toned and were left out "
-                     "(keep_grey=true keeps them)")  # fmt: skip
+        notes.append(f"Left out as grey or toned: {len(judged.grey)} (keep_grey=true keeps them)")
     if judged.left_out:
-        notes.append(f"{len(judged.left_out)} pictures could not be judged and were left out for "
-                     f"every colouriser: see {LEFT_OUT}")  # fmt: skip
+        notes.append(
+            f"Left out for every colouriser, since they cannot be judged: {len(judged.left_out)}, "
+            f"which {LEFT_OUT} lists"
+        )
     if count < frechet.ENOUGH_PICTURES:
         notes.append(f"The Frechet distances rest on {count} pictures, fewer than "
                      f"{frechet.ENOUGH_PICTURES}: they rank nothing")  # fmt: skip
