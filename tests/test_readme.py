@@ -67,8 +67,8 @@ def test_the_readme_is_short_and_its_picture_exists() -> None:
 
 def test_there_are_commands() -> None:
     kinds = {command.split()[2 if command.startswith("python") else 1] for command in COMMANDS}
-    assert kinds == {"train", "test", "src.train", "src.prepare", "src.audit", "src.evaluate", "src.colorize",
-                     "src.export", "src.demo"}  # fmt: skip
+    assert kinds == {"train", "test", "src.train", "src.prepare", "src.audit", "src.evaluate",
+                     "src.colorize", "src.export", "src.demo"}  # fmt: skip
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "src.train" in c])

@@ -7,7 +7,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -110,7 +110,7 @@ def curves(runs: Mapping[str, Curve], references: Mapping[str, float], label: st
         return _svg(figure)
 
 
-def heat_map(difference: Float[ndarray, "h w"]) -> "ndarray[Any, Any]":
+def heat_map(difference: Float[ndarray, "h w"]) -> UInt8[ndarray, "h w 3"]:
     """Paint CIEDE2000 of each pixel, black for none to white for MAP_LIMIT. Returns: 8-bit sRGB."""
     shades = mpl.colormaps["inferno"](np.clip(difference / MAP_LIMIT, 0, 1))
     return (shades[..., :3] * 255).round().astype(np.uint8)

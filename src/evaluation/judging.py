@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -42,10 +41,6 @@ class Judged:
     left_out: dict[str, str] = field(default_factory=dict)
     grey: dict[str, str] = field(default_factory=dict)
     sha256: str = ""
-
-    def matrix(self, colorer: str) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-        """Return the figures of a colouriser, a row a picture."""
-        return np.array([*self.figures[colorer].values()], float).T
 
 
 @dataclass(frozen=True)

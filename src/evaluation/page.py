@@ -126,8 +126,7 @@ def _shown(
     """Colour these pictures once more, now to look at."""
     own = [picture for picture in examples.pictures if picture.name in names]
     again = Examples(own, examples.protocol, examples.predictions, None)
-    pixels = BUDGET / BYTES_A_PIXEL / max(1, len(own)) / (2 + 2 * len(models))
-    side = min(LONG_SIDE, int(math.sqrt(pixels)))
+    side = side_of(len(own), len(models))
     found = {}
     for example in read(again, 0):
         try:
@@ -139,6 +138,12 @@ def _shown(
     return found
 
 
+def side_of(pictures: int, models: int) -> int:
+    """Return the long side in pixels that so many pictures may have on a page of its budget."""
+    tiles = pictures * (2 + 2 * models)  # grey, truth, and each colouring with its map
+    return min(LONG_SIDE, int(math.sqrt(BUDGET / BYTES_A_PIXEL / tiles)))
+
+
 def _tiles(
     name: str, truth: Coloring, colorings: Mapping[str, Coloring], models: Sequence[str], side: int
 ) -> Shown:
@@ -146,11 +151,11 @@ def _tiles(
     for own in (colorers.ZERO, *models):
         difference = metrics.color_difference(colorings[own], truth)
         painted = Image.fromarray(charts.heat_map(difference[0].cpu().numpy()))
-        heat_map = "" if own == colorers.ZERO else _data_uri(painted, side)
-        picture = _data_uri(_image(colorings[own].rgb), side)
+        heat_map = "" if own == colorers.ZERO else data_uri(painted, side)
+        picture = data_uri(_image(colorings[own].rgb), side)
         label = "grey" if own == colorers.ZERO else own
         tiles.append(Tile(label, picture, float(difference.mean()), heat_map))
-    tiles.append(Tile("truth", _data_uri(_image(truth.rgb), side), None, ""))
+    tiles.append(Tile("truth", data_uri(_image(truth.rgb), side), None, ""))
     return Shown(name, tiles)
 
 
@@ -159,7 +164,8 @@ def _image(rgb: Tensor) -> Image.Image:
     return Image.fromarray(pixels.cpu().numpy())
 
 
-def _data_uri(image: Image.Image, side: int) -> str:
+def data_uri(image: Image.Image, side: int) -> str:
+    """Return a picture of at most `side` pixels as what a page can hold."""
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     content = io.BytesIO()
     image.save(content, "JPEG", quality=88, subsampling=0)
