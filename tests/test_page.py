@@ -209,6 +209,7 @@ def test_what_is_old_is_deleted_and_examples_stay(served: Served) -> None:
 def test_a_missing_package_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # the served page has its own settings
     monkeypatch.setitem(sys.modules, "src.page", None)
     monkeypatch.delattr(src, "page", raising=False)
     with pytest.raises(SystemExit, match="1"):

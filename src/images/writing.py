@@ -16,6 +16,8 @@ from src.images.profiles import srgb
 
 # Pillow's own settings would move L by 1 and halve the resolution of ab.
 JPEG = {"quality": 95, "subsampling": 0}
+# On Kodak's pictures 95 moves L by 0.5, 98 by 0.3, and 99 by 0.2, for twice the bytes of 95.
+FAITHFUL_JPEG = {"quality": 99, "subsampling": 0}
 # Lossy WebP always halves the resolution of ab.
 WEBP = {"lossless": True, "method": 0, "quality": 0, "exact": True}
 MAX_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
@@ -83,7 +85,7 @@ def _write_eight_bit(page: Page, file: BinaryIO, form: str) -> None:
         image = Image.fromarray(samples)
     # In memory first: given a file, Pillow says nothing of why writing to it failed.
     encoded = io.BytesIO()
-    image.save(encoded, form, **(JPEG if form == "JPEG" else WEBP), **_told(page.metadata))
+    image.save(encoded, form, **(FAITHFUL_JPEG if form == "JPEG" else WEBP), **_told(page.metadata))
     file.write(encoded.getbuffer())
 
 
