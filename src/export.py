@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"To use it: python -m src.colorize PHOTO --checkpoint {given.output} --output out/")
 
 
-def pictures(image_size: int) -> list[Float[Tensor, "b 1 h w"]]:
+def pictures(image_size: int) -> list[Float[Tensor, "_ 1 _ _"]]:
     """L that an export is checked on: of photographs that come with scikit-image, and random."""
     checked = [
         inference.small_L(page.samples, image_size)

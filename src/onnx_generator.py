@@ -64,7 +64,7 @@ def load(path: Path) -> TrainedGenerator:
 
 
 def export(
-    trained: TrainedGenerator, path: Path, checked_on: list[Float[Tensor, "b 1 h w"]]
+    trained: TrainedGenerator, path: Path, checked_on: list[Float[Tensor, "_ 1 _ _"]]
 ) -> float:
     """Write a generator as ONNX with free batch, height and width.
 
