@@ -43,7 +43,9 @@ def test_skin_is_told_apart_by_lightness_and_pictures_are_counted() -> None:
     regions = Regions()
     for picture in ((light, dark, sky, sky), (light, sky, sky, sky)):
         lab = lab_of(*picture)
-        regions.add(lab, lab, torch.tensor([[[1.0, 9.0, 5.0, 5.0]]]))
+        own = Regions()
+        own.add(lab, lab, torch.tensor([[[1.0, 9.0, 5.0, 5.0]]]))
+        regions.join(own)
     found = {name: own for name, own in regions.skin_by_lightness().items() if own.pixels}
     assert {name: (own.pictures, own.delta_e2000) for name, own in found.items()} == {
         "L* 30-40": (1, 9.0),

@@ -1,10 +1,15 @@
 """Going through the pictures once, with every colouriser, and keeping rows and sums alone."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -16,7 +21,13 @@ from src.metrics import Coloring
 from src.metrics.frechet import Gaussian
 from src.metrics.regions import Regions
 
-TRUE = ("colorfulness", "absolute_colorfulness")  # figures that the truth has, too
+# Figures that the truth has, too.
+TRUE = {
+    "colorfulness": metrics.colorfulness,
+    "absolute_colorfulness": metrics.absolute_colorfulness,
+}
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -44,6 +55,15 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What one colouring of one picture adds: figures, features by network, sums by colour."""
+
+    figures: dict[str, float]
+    features: dict[str, Tensor]
+    regions: Regions
+
+
+@dataclass(frozen=True)
 class Judge:
     """Judges pictures one by one.
 
@@ -58,7 +78,6 @@ class Judge:
     distances: Mapping[str, Distance]
     device: torch.device
 
-    @torch.inference_mode()
     def judge(self, examples: Examples, num_workers: int) -> Judged:
         judged = Judged()
         for name in self.colorers:
@@ -66,18 +85,17 @@ class Judge:
         for name in self.features:
             judged.gaussians[name] = {who: Gaussian() for who in ("", *self.colorers)}
         digest = hashlib.sha256()
-        bar = tqdm(read(examples, num_workers), "judging", len(examples), unit=" pictures",
-                   disable=None)  # fmt: skip
-        for example in bar:
+        measured = side_by_side(self._measure, read(examples, num_workers))
+        bar = tqdm(measured, "judging", len(examples), unit=" pictures", disable=None)
+        for example, fault, found in bar:
             if example.is_grey:
                 judged.grey[example.name] = example.fault
-                continue
-            try:
-                self._add(example, judged)
-            except ValueError as error:
-                judged.left_out[example.name] = str(error)
-                continue
-            digest.update(f"{example.name}\0{example.sha256}\n".encode(errors="backslashreplace"))
+            elif fault:
+                judged.left_out[example.name] = fault
+            else:
+                _add(example, found, judged)
+                line = f"{example.name}\0{example.sha256}\n"
+                digest.update(line.encode(errors="backslashreplace"))
         judged.sha256 = digest.hexdigest()
         return judged
 
@@ -88,24 +106,61 @@ class Judge:
         truth = Coloring(*color.uint8_to_L_ab(example.rgb[None].to(self.device)))
         return truth, {name: colorer(example, truth) for name, colorer in self.colorers.items()}
 
-    def _add(self, example: Example, judged: Judged) -> None:
-        truth, colorings = self.colorings(example)
-        judged.pictures.append(example.name)
-        judged.truth["colorfulness"].append(metrics.colorfulness(truth.rgb).item())
-        judged.truth["absolute_colorfulness"].append(
-            metrics.absolute_colorfulness(truth.rgb).item()
-        )
-        for space, features in self.features.items():
-            judged.gaussians[space][""].add(features(truth.rgb))
+    @torch.inference_mode()
+    def _measure(self, example: Example) -> tuple[Example, str, dict[str, Measured]]:
+        """Measure every colouring, and the truth under ""; or say why that cannot be."""
+        try:
+            truth, colorings = self.colorings(example)
+        except ValueError as error:
+            return example, str(error), {}
+        found = {"": Measured({name: TRUE[name](truth.rgb).item() for name in TRUE},
+                              self._features(truth), Regions())}  # fmt: skip
         for name, coloring in colorings.items():
             difference = metrics.color_difference(coloring, truth)
             own = metrics.figures(coloring, truth, difference)
             own |= {figure: d(coloring.rgb, truth.rgb) for figure, d in self.distances.items()}
-            for figure, value in own.items():
-                judged.figures[name].setdefault(figure, []).append(value.item())
-            judged.regions[name].add(coloring.lab, truth.lab, difference)
-            for space, features in self.features.items():
-                judged.gaussians[space][name].add(features(coloring.rgb))
+            regions = Regions()
+            regions.add(coloring.lab, truth.lab, difference)
+            figures = {figure: value.item() for figure, value in own.items()}
+            found[name] = Measured(figures, self._features(coloring), regions)
+        return example, "", found
+
+    def _features(self, coloring: Coloring) -> dict[str, Tensor]:
+        return {space: features(coloring.rgb) for space, features in self.features.items()}
+
+
+def _add(example: Example, found: Mapping[str, Measured], judged: Judged) -> None:
+    judged.pictures.append(example.name)
+    for name, own in found.items():
+        rows = judged.figures[name] if name else judged.truth
+        for figure, value in own.figures.items():
+            rows.setdefault(figure, []).append(value)
+        if name:
+            judged.regions[name].join(own.regions)
+        for space, features in own.features.items():
+            judged.gaussians[space][name].add(features)
+
+
+def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield the results in order, of as many items at once as there are cores, each on one.
+
+    Small tensors gain nothing from several threads, which wait for each other wherever the machine
+    has other work.
+    """
+    cores = min(os.cpu_count() or 1, 8)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    pending: deque[Future[Result]] = deque()
+    try:
+        with ThreadPoolExecutor(cores) as pool:
+            for item in items:
+                pending.append(pool.submit(work, item))
+                if len(pending) > cores:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+    finally:
+        torch.set_num_threads(threads)
 
 
 def read(examples: Examples, num_workers: int) -> Iterator[Example]:

@@ -32,14 +32,14 @@ def delta_e2000(
 
     grey = C1 * C2 == 0
     turn = (h2 - h1 + math.pi) % (2 * math.pi) - math.pi  # (10): the shorter way round
-    turn = torch.where(grey, torch.zeros_like(turn), turn)
+    turn = turn * ~grey
     dL, dC, dH = L2 - L1, C2 - C1, 2 * torch.sqrt(C1 * C2) * torch.sin(turn / 2)  # (8), (9), (11)
 
     mean_L, mean_C = (L1 + L2) / 2, (C1 + C2) / 2  # (12), (13)
-    mean_h = torch.where(grey, h1 + h2, (h1 + h2) / 2)  # (14)
+    mean_h = (h1 + h2) * (0.5 + 0.5 * grey)  # (14)
     # Opposite hues are halfway round up to rounding, and must not fall on either side by it.
     far = ~grey & ((h1 - h2).abs() > math.pi + 1e-6)
-    mean_h = torch.where(far, (mean_h + math.pi) % (2 * math.pi), mean_h)
+    mean_h = (mean_h + math.pi * far.to(mean_h.dtype)) % (2 * math.pi)
 
     T = (  # (15)
         1

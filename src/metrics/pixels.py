@@ -1,7 +1,6 @@
 """Errors of pixels, and the likeness of pictures, for each picture."""
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -28,20 +27,24 @@ def ssim(rgb: Float[Tensor, "b 3 h w"], true_rgb: Float[Tensor, "b 3 h w"]) -> F
     Source: Wang et al. 2004; an 11x11 Gaussian of sigma 1.5 where it fits into the picture, as in
         scikit-image. torchmetrics blurs over reflected borders too, and takes four times as long.
     """
-    one, other = (x.float().flatten(0, 1)[:, None] for x in (rgb, true_rgb))
-    stacked = torch.cat([one, other, one**2, other**2, one * other])
-    mean, true_mean, square, true_square, product = _blurred(stacked).chunk(5)
-    variance, true_variance = square - mean**2, true_square - true_mean**2
-    covariance = product - mean * true_mean
+    one, other = rgb.float(), true_rgb.float()
+    stacked = torch.stack([one, other, one**2 + other**2, one * other])
+    mean, true_mean, squares, product = _blurred(_blurred(stacked).mT).mT
+    both = mean**2 + true_mean**2
+    variances, covariance = squares - both, product - mean * true_mean
     likeness = (2 * mean * true_mean + 0.01**2) * (2 * covariance + 0.03**2)
-    likeness /= (mean**2 + true_mean**2 + 0.01**2) * (variance + true_variance + 0.03**2)
-    return likeness.mean(dim=(1, 2, 3)).unflatten(0, (-1, 3)).mean(dim=1)
+    likeness /= (both + 0.01**2) * (variances + 0.03**2)
+    return likeness.mean(dim=(1, 2, 3))
 
 
-def _blurred(x: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 i j"]:
-    window = torch.exp(-(torch.arange(-5.0, 6, device=x.device) ** 2) / (2 * 1.5**2))
-    window = (window / window.sum()).view(1, 1, 11, 1)
-    return F.conv2d(F.conv2d(x, window), window.mT)
+def _blurred(x: Float[Tensor, "... h w"]) -> Float[Tensor, "... i w"]:
+    """Blur each column. Sums of shifted pictures are faster than a convolution of one channel."""
+    weights = torch.exp(-(torch.arange(-5.0, 6) ** 2) / (2 * 1.5**2))
+    rows = x.shape[-2] - 10
+    blurred = torch.zeros_like(x[..., :rows, :])
+    for i, weight in enumerate((weights / weights.sum()).tolist()):
+        blurred.add_(x[..., i : i + rows, :], alpha=weight)
+    return blurred
 
 
 def clipped(unclipped: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:

@@ -70,6 +70,13 @@ class Regions:
         for name, kinds in _kinds(own).items():
             self._pictures[name] += kinds[:, 0] >= SEEN * cell.numel()
 
+    def join(self, other: "Regions") -> None:
+        """Add what another one has summed up over other pictures."""
+        self._sums += other._sums
+        self._confusion += other._confusion
+        for name, counts in other._pictures.items():
+            self._pictures[name] += counts
+
     def by_hue(self) -> dict[str, Region]:
         return self._regions("hue", BINS)
 
