@@ -2,88 +2,350 @@ import csv
 import json
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageEnhance
 
-from src import evaluate
+from src import color, evaluate
+from src.evaluation import colorers, pictures, pretrained, protocols
+from src.evaluation.colorers import CONSTANT, ORACLE, ZERO
+from src.evaluation.judging import Judge, read
 from src.generators.cnn import CNN
+from tests.browser import Browser
+from tests.conftest import ROOT
 
-FIGURES = ("ab_mae", "delta_e76", "delta_e2000", "clipped")
+LOUD = "<img src=x onerror=alert(1)>"  # a name that a page must not take for its own
 
 
-@pytest.fixture
-def trained(tmp_path: Path) -> Path:
+def save_checkpoint(path: Path, mean_ab: tuple[float, float] = (0.02, 0.06), seed: int = 0) -> Path:
+    torch.manual_seed(seed)
     config = {"_target_": "src.generators.cnn.CNN", "base_channels": 4}
     state = {f"generator.{key}": value for key, value in CNN(4).state_dict().items()}
-    state["mean_ab"] = torch.tensor([0.02, 0.05])
-    content = {"hyper_parameters": {"generator": config, "image_size": 32}, "state_dict": state}
-    torch.save(content, tmp_path / "a.ckpt")
-    return tmp_path / "a.ckpt"
+    state["mean_ab"] = torch.tensor(mean_ab)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hyper_parameters = {"generator": config, "image_size": 32}
+    torch.save({"hyper_parameters": hyper_parameters, "state_dict": state}, path)
+    return path
 
 
-@pytest.fixture
-def few(photos: Path, tmp_path: Path) -> Path:
-    for path in sorted(photos.iterdir())[::4]:
-        target = tmp_path / "few" / path.name
-        target.parent.mkdir(exist_ok=True)
-        shutil.copy(path, target)
-    return tmp_path / "few"
-
-
-def judge(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> int:
-    words = ["src.evaluate", *overrides, "num_workers=0", "hydra.run.dir=judged"]
-    monkeypatch.setattr(sys, "argv", words)
-    try:
-        evaluate.main()
-    except SystemExit as ended:
-        return int(ended.code or 0)
+def run(*arguments: object) -> int:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        typed = ["evaluate", "num_workers=0", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", typed)
+        try:
+            evaluate.main()
+        except SystemExit as ended:
+            return int(ended.code or 0)
     return 0
 
 
-def colorizers() -> dict[str, Any]:
-    return dict(json.loads(Path("judged/metrics.json").read_text())["colorizers"])
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Beside other work, threads wait for each other far longer than such pictures take."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
-def test_a_checkpoint_is_judged_beside_grey_and_constants(
-    trained: Path, few: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(autouse=True)
+def _quick(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Squares of 48 pixels and 16 features, but where a test asks for the real ones."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _make_quick(monkeypatch)
+        yield
+
+
+def _make_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocols, "SIDE", 48)
+    whole = pretrained.lite0
+
+    def first_features(device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+        features = whole(device)
+        return lambda rgb: features(rgb)[:, :16]
+
+    monkeypatch.setattr(pretrained, "lite0", first_features)
+
+
+@pytest.fixture(scope="module")
+def place(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of pictures by class, two runs, another program's pictures, and what is wrong."""
+    place = tmp_path_factory.mktemp("evaluate")
+    for i in (1, 2, 4, 5):  # neither grey nor toned
+        for scene in ("astronaut", "coffee"):
+            target = place / "data" / scene / f"{scene}{i}.jpg"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(photos / target.name, target)
+            prediction = place / LOUD.replace("/", "") / f"{scene}{i}.png"
+            prediction.parent.mkdir(exist_ok=True)
+            with Image.open(target) as image:
+                ImageEnhance.Color(image).enhance(0.5).save(prediction)
+    with Image.open(place / "data/coffee/coffee1.jpg") as image:
+        image.convert("L").save(place / "data/coffee/grey.png")
+    (place / "data" / "astronaut" / "broken.jpg").write_text("no picture")
+    for seed, name in enumerate(("first", "second")):
+        save_checkpoint(place / name / "checkpoints" / "best.ckpt", seed=seed)
+        rows = "epoch,val/ab_mae,val/ab_mae_zero\n0,12,13\n1,,\n1,11,13\n"
+        (place / name / "metrics.csv").write_text(rows)
+    return place
+
+
+@pytest.fixture(scope="module")
+def left(place: Path) -> Path:
+    """What the command leaves of all that."""
+    best = [str(place / name / "checkpoints" / "best.ckpt") for name in ("first", "second")]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _make_quick(monkeypatch)
+        status = run(
+            f"checkpoints=[{','.join(best)}]", f"predictions='{place / LOUD}'",
+            f"data.root={place / 'data'}", f"hydra.run.dir={place / 'left'}",
+        )  # fmt: skip
+    assert status == 1  # one picture cannot be read
+    return place / "left"
+
+
+def figures_of(left: Path) -> dict[str, Any]:
+    return dict(json.loads((left / "metrics.json").read_text()))
+
+
+def test_every_colouriser_has_every_figure_with_an_interval(left: Path) -> None:
+    content = figures_of(left)
+    names = {"first", "second", LOUD, ZERO, CONSTANT, ORACLE}
+    assert content["colorizers"].keys() == names
+    for figures in content["colorizers"].values():
+        for name, own in figures.items():
+            assert own.keys() == {"mean", "low", "high"}
+            if "frechet" not in name:
+                assert own["low"] <= own["mean"] <= own["high"], name
+    assert content["colorizers"][LOUD]["delta_e2000"]["mean"] < 8
+    assert content["colorizers"][ORACLE]["colorfulness_true"]["mean"] > 20
+    assert content["protocol"]["name"] == "stretch256"
+    assert content["data"]["pictures"] == 8
+    assert (content["data"]["grey_left_out"], content["data"]["others_left_out"]) == (1, 1)
+    assert len(content["checkpoints"]["first"]["sha256"]) == 64
+    assert content["classes"].keys() == {"astronaut", "coffee"}
+    assert any("fewer than 2048" in note for note in content["notes"])
+    assert [(own["one"], own["other"]) for own in content["differences"]][-2:] == [
+        (LOUD, "first"),
+        (LOUD, "second"),
+    ]
+
+
+def test_the_rows_give_the_totals(left: Path) -> None:
+    with (left / "per_image.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8 * 6
+    assert {row["class"] for row in rows} == {"astronaut", "coffee"}
+    content = figures_of(left)
+    for name, figures in content["colorizers"].items():
+        own = [float(row["delta_e2000"]) for row in rows if row["colorizer"] == name]
+        assert np.mean(own) == pytest.approx(figures["delta_e2000"]["mean"], rel=1e-4)
+        assert np.median(own) == pytest.approx(figures["delta_e2000_median"]["mean"], rel=1e-4)
+    apart = content["differences"][-1]["ab_mae"]["mean"]
+    one, other = (content["colorizers"][name]["ab_mae"]["mean"] for name in (LOUD, "second"))
+    assert apart == pytest.approx(one - other, abs=1e-6)
+    listed = (left / "left_out.csv").read_text()
+    assert "broken.jpg,not a picture" in listed
+    assert 'grey.png,"monochrome' in listed
+
+
+def test_the_page_opens_in_a_browser_and_asks_the_network_for_nothing(
+    left: Path, browser: Browser
 ) -> None:
-    assert judge(monkeypatch, f"checkpoints=[{trained}]", f"data.root={few}") == 0
-    found = colorizers()
-    assert {"a", "zero", "constant", "oracle_constant"} <= found.keys()
-    for figures in found.values():
-        for figure in FIGURES:
-            own = figures[figure]
-            assert own["low"] <= own["mean"] <= own["high"]
-    assert found["zero"]["colorfulness"]["mean"] == pytest.approx(0, abs=0.1)
-    assert found["oracle_constant"]["ab_mae"]["mean"] < found["zero"]["ab_mae"]["mean"]
-    with Path("judged/per_image.csv").open() as file:
-        assert len({row[next(iter(row))] for row in csv.DictReader(file)}) >= 4
-    page = Path("judged/report.html").read_text()
-    assert "stretch256" in page
-    assert "http://" not in page.replace("http://www.w3.org", "")
-    assert 'src="https' not in page
+    address = (left / "report.html").as_uri()
+    phone = {"viewport": {"width": 390, "height": 800}, "color_scheme": "dark"}
+    with browser.visit(address, **phone) as visit:
+        page = visit.page
+        assert "LOUD" not in page.title()
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390
+        assert page.evaluate("[...document.images].every(i => i.alt && (i.naturalWidth || !i.src))")
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert max(int(part) for part in background[4:-1].split(",")) < 60
+        page.locator("button.look").nth(1).click()
+        slider = page.locator("dialog input")
+        slider.fill("20")
+        assert (
+            page.evaluate("getComputedStyle(document.querySelectorAll('.pair img')[1]).clipPath")
+            == "inset(0px 0px 0px 20%)"
+        )
+        shown = page.locator("dialog select").nth(1).evaluate("s => s.selectedOptions[0].text")
+        assert shown == "truth"
+        assert page.locator("#figures tbody tr").count() == 7
+        assert "Training" in page.inner_text("body")
+        assert LOUD in page.inner_text("#figures")
+        assert "stretch256" in page.inner_text("#figures")
+    assert visit.errors == []
+    assert [one for one in visit.requests if not one.startswith("data:")] == [address]
 
 
-def test_the_truth_itself_makes_no_error(few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(few, "other")
-    assert judge(monkeypatch, "predictions=other", f"data.root={few}") == 0
-    found = colorizers()["other"]
-    for figure in ("ab_mae", "delta_e76", "delta_e2000"):
-        assert found[figure]["mean"] == pytest.approx(0, abs=1e-3)
+def judged_squares(folder: Path) -> dict[str, float]:
+    """Mean squared error of ab of the references, `constant` taken on the judged images."""
+    examples = pictures.Examples(pictures.choose(folder).pictures, "crop256", {}, None)
+    truths = [color.uint8_to_L_ab(e.rgb[None])[1] for e in read(examples, 0) if e.rgb is not None]
+    mean = torch.cat(truths).mean(dim=(0, 2, 3))
+    of: dict[str, colorers.Colorer] = {
+        ZERO: colorers.constant(torch.zeros(2)), CONSTANT: colorers.constant(mean),
+          ORACLE: colorers.oracle_constant}  # fmt: skip
+    judge = Judge(of, {}, {}, torch.device("cpu"))
+    sums = dict.fromkeys(of, 0.0)
+    for example in read(examples, 0):
+        truth, colorings = judge.colorings(example)
+        for name, coloring in colorings.items():
+            sums[name] += (coloring.ab - truth.ab).square().mean().item()
+    return sums
 
 
-def test_what_cannot_be_judged_is_said_in_one_line(
-    few: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_oracle_beats_the_constant_and_that_beats_grey(photos: Path) -> None:
+    squares = judged_squares(photos)
+    assert squares[ORACLE] < squares[CONSTANT] < squares[ZERO]
+
+
+def test_the_truth_as_a_prediction_has_no_error(
+    photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("bad.ckpt").write_text("no checkpoint")
-    assert judge(monkeypatch, f"data.root={few}") == 1
-    assert "no checkpoint is given" in capsys.readouterr().err
-    assert judge(monkeypatch, "checkpoints=[bad.ckpt]", f"data.root={few}") == 1
-    assert "bad.ckpt" in capsys.readouterr().err
-    assert judge(monkeypatch, "checkpoints=[bad.ckpt]", "data.root=nowhere") == 1
-    said = capsys.readouterr().err
-    assert "nowhere" in said
-    assert "Traceback" not in said
+    few = Path("few")
+    few.mkdir()
+    for i in range(2):
+        shutil.copy(photos / f"chelsea{i}.jpg", few)
+    for protocol in protocols.PROTOCOLS:
+        status = run("predictions=few", "data.root=few", f"protocol={protocol}", "keep_grey=true",
+                     f"hydra.run.dir={protocol}")  # fmt: skip
+        assert status == 0
+        own = figures_of(Path(protocol))["colorizers"]
+        assert own.keys() == {"few", ZERO, ORACLE}
+        for name in ("ab_mae", "delta_e2000", "delta_e76", "colorfulness_mean_of_differences"):
+            assert own["few"][name]["mean"] == pytest.approx(0, abs=1e-3), name
+        assert own["few"]["frechet_lite0"]["mean"] == pytest.approx(0, abs=1e-4)
+        assert f", {protocol};" in capsys.readouterr().out
+
+
+def test_only_the_test_split_is_judged_where_there_is_one(photos: Path) -> None:
+    for i, split in enumerate(("train", "test")):
+        Path("split", split).mkdir(parents=True)
+        shutil.copy(photos / f"coffee{i}.jpg", Path("split", split))
+    chosen = pictures.choose(Path("split"))
+    assert [picture.name for picture in chosen.pictures] == ["test/coffee1.jpg"]
+    assert chosen.classes == {}
+
+
+class Hostile:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("harmed"),)
+
+
+def test_what_cannot_be_used_is_named_in_one_line_and_the_rest_is_judged(
+    place: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({"state_dict": Hostile()}, "hostile.ckpt")
+    Path("damaged.ckpt").write_bytes(b"rubbish")
+    torch.save({"weights": 1}, "other.ckpt")
+    Path("few").mkdir()
+    Path("predicted").mkdir()
+    for i in (1, 2, 4):
+        shutil.copy(photos / f"coffee{i}.jpg", "few")
+        if i > 1:
+            shutil.copy(photos / f"coffee{i}.jpg", "predicted")
+    with Image.open("predicted/coffee2.jpg") as image:
+        image.resize((30, 20)).save("predicted/coffee2.jpg")
+    best = place / "first" / "checkpoints" / "best.ckpt"
+    asked = f"checkpoints=[{best},hostile.ckpt,damaged.ckpt,other.ckpt,absent.ckpt]"
+    status = run(asked, "predictions=[predicted,nowhere]", "data.root=few", "hydra.run.dir=run")
+    assert status == 1
+    said = capsys.readouterr().err.splitlines()
+    for part in (
+        "hostile.ckpt",
+        "damaged.ckpt",
+        "other.ckpt",
+        "absent.ckpt",
+        "nowhere",
+        "coffee1.jpg: predicted has no picture",
+        "expected 80x64 or 48x48, got 30x20",
+    ):
+        assert sum(part in line for line in said) == 1, part
+    assert len(said) == 7
+    assert not Path("harmed").exists()
+    content = figures_of(Path("run"))
+    assert content["data"]["pictures"] == 1
+    assert content["models"] == ["first", "predicted"]
+    assert content["colorizers"]["first"]["ab_mae"]["low"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ((), "no checkpoint is given, and none ships yet"),
+        (("predictions=empty",), "has the name of a judged one"),
+        (("checkpoints=absent.ckpt",), "no checkpoint at absent.ckpt"),
+        (("checkpoints=A", "data.root=empty"), "no pictures to judge in empty"),
+        (("checkpoints=A", "data.root=nowhere"), "data.root=nowhere is no folder"),
+        (("checkpoints=A", "protocol=whole"), "expected one of stretch256, crop256, native"),
+        (("checkpoints=A", "data.root=grey"), "1 are grey or toned, which keep_grey=true keeps"),
+        (("checkpoints=A", "lpips=true"), "lpips=true needs the package torchvision"),
+        (("checkpoints=A", "fid=true"), "fid=true needs the package torch-fidelity"),
+    ],
+)
+def test_a_mistake_ends_with_one_line(
+    arguments: tuple[str, ...], part: str, place: Path, photos: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for package in ("torch_fidelity", "torchvision"):
+        monkeypatch.setitem(sys.modules, package, None)
+    Path("empty").mkdir()
+    Path("grey").mkdir()
+    Image.linear_gradient("L").save("grey/ramp.png")
+    best = place / "first" / "checkpoints" / "best.ckpt"
+    typed = [argument.replace("=A", f"={best}") for argument in arguments]
+    root = [] if any("data.root" in argument for argument in typed) else [f"data.root={photos}"]
+    assert run(*typed, *root, "hydra.run.dir=run") == 1
+    printed = capsys.readouterr()
+    assert part in printed.err
+    assert printed.err.count("\n") == 1
+
+
+def test_training_sets_with_other_means_have_constants_of_their_own(tmp_path: Path) -> None:
+    paths = [
+        save_checkpoint(tmp_path / f"{name}.ckpt", mean)
+        for name, mean in (("a", (0.01, 0.05)), ("b", (0.01, 0.05)), ("c", (0.2, 0.05)))
+    ]
+    trained, faults = colorers.load(paths)
+    assert faults == []
+    named = dict(zip(colorers.names(paths), trained.values(), strict=True))
+    assert [*colorers.references(named)] == [ZERO, CONSTANT, "constant of c", ORACLE]
+
+
+def test_names_are_short_and_tell_checkpoints_apart() -> None:
+    paths = [
+        Path("/o/cnn/2026-01-01_10-00-00/checkpoints/best.ckpt"),
+        Path("/o/unet/checkpoints/best.ckpt"),
+        Path("/o/unet/checkpoints/last.ckpt"),
+        Path("/p/unet/checkpoints/best.ckpt"),
+        Path("/o/zero"),
+        Path("/o/DDColor"),
+    ]
+    assert colorers.names(paths) == [
+        "cnn/2026-01-01_10-00-00", "unet", "unet/last", "p/unet", "o/zero", "DDColor",
+    ]  # fmt: skip
+
+
+def test_ten_checkpoints_on_200_pictures_stay_under_25_megabytes() -> None:
+    from src.evaluation import page
+
+    # Every picture that is shown with grey, ten colourings, their maps and the truth, at the
+    # size that the budget leaves, of noise, which compresses worst of all.
+    shown = 3 * page.OF_EACH + page.SAMPLE
+    side = page.side_of(shown, 10)
+    noise = np.random.default_rng(0).normal(128, 30, (side, side, 3)).clip(0, 255).astype(np.uint8)
+    photograph = Image.fromarray(noise).resize((side // 4, side // 4)).resize((side, side))
+    assert shown * 22 * len(page.data_uri(photograph, side)) < 25e6
+    assert side >= 256
+
+
+def test_the_configuration_says_what_can_be_set() -> None:
+    text = (ROOT / "conf" / "evaluate.yaml").read_text()
+    assert all(name in text for name in protocols.PROTOCOLS)
