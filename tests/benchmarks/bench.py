@@ -33,6 +33,7 @@ from src.curation.recipe import Settings
 from src.data import FolderData
 from src.experiment import quieten
 from tests.benchmarks.colorize_rows import colorize_rows
+from tests.benchmarks.evaluation_rows import evaluation_rows
 from tests.benchmarks.row import row
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -415,6 +416,7 @@ ROWS: dict[str, Callable[[str, int, Path], list[dict[str, Any]]]] = {
     "prepare": prepare_rows,
     "start": start_row,
     "colorize": colorize_rows,
+    "evaluate": evaluation_rows,
     "ranks": ranks_row,
 }
 
