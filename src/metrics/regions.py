@@ -1,6 +1,5 @@
 """Where colour fails: errors by hue, lightness and skin-like colours, summed up over pictures."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,9 +57,10 @@ class Regions:
     ) -> None:
         """Add one picture. Args: difference: CIEDE2000 of each pixel."""
         chroma, true_chroma = (x[:, 1:].square().sum(dim=1).sqrt() for x in (lab, true_lab))
-        hue, true_hue = _bin(lab, chroma), _bin(true_lab, true_chroma)
+        angle, true_angle = (torch.rad2deg(torch.atan2(x[:, 2], x[:, 1])) for x in (lab, true_lab))
+        hue, true_hue = _bin(angle, chroma), _bin(true_angle, true_chroma)
         L = (true_lab[:, 0] / LIGHTNESS_STEP).long().clamp(0, LIGHTNESSES - 1)
-        cell = (true_hue * LIGHTNESSES + L) * 2 + _is_skin(true_lab, true_chroma)
+        cell = (true_hue * LIGHTNESSES + L) * 2 + _is_skin(true_lab[:, 0], true_chroma, true_angle)
         weights = (None, difference, chroma, true_chroma)
         own = np.stack([_summed(cell, weight, self._sums[..., 0].size) for weight in weights], 1)
         own = own.reshape(self._sums.shape)
@@ -114,20 +114,17 @@ def _kinds(sums: Float[ndarray, "hues lightnesses 2 sums"]) -> dict[str, Float[n
     }
 
 
-def _bin(lab: Float[Tensor, "1 3 h w"], chroma: Float[Tensor, "1 h w"]) -> Int[Tensor, "1 h w"]:
-    turn = torch.atan2(lab[:, 2], lab[:, 1]) / (2 * math.pi)
-    hue = (turn * len(HUES)).round().long() % len(HUES)
+def _bin(angle: Float[Tensor, "1 h w"], chroma: Float[Tensor, "1 h w"]) -> Int[Tensor, "1 h w"]:
+    hue = (angle * (len(HUES) / 360)).round().long() % len(HUES)
     return torch.where(chroma < NEUTRAL, len(HUES), hue)
 
 
-def _is_skin(lab: Float[Tensor, "1 3 h w"], chroma: Float[Tensor, "1 h w"]) -> Int[Tensor, "1 h w"]:
-    hue = torch.rad2deg(torch.atan2(lab[:, 2], lab[:, 1]))
-    inside = torch.ones_like(hue, dtype=torch.bool)
-    for value, (low, high) in (
-        (hue, SKIN_HUES), (chroma, SKIN_CHROMAS), (lab[:, 0], SKIN_LIGHTNESSES),
-    ):  # fmt: skip
-        inside &= (value >= low) & (value <= high)
-    return inside.long()
+def _is_skin(
+    L: Float[Tensor, "1 h w"], chroma: Float[Tensor, "1 h w"], angle: Float[Tensor, "1 h w"]
+) -> Int[Tensor, "1 h w"]:
+    box = ((angle, SKIN_HUES), (chroma, SKIN_CHROMAS), (L, SKIN_LIGHTNESSES))
+    inside = [(value >= low) & (value <= high) for value, (low, high) in box]
+    return (inside[0] & inside[1] & inside[2]).long()
 
 
 def _summed(
