@@ -27,8 +27,8 @@ class OnnxGenerator(nn.Module):
         self._session = session
 
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 2 h w"]:
-        (ab,) = self._session.run(["ab"], {"L": L.contiguous().numpy()})
-        return torch.from_numpy(ab)
+        (ab,) = self._session.run(["ab"], {"L": L.cpu().contiguous().numpy()})
+        return torch.from_numpy(ab).to(L.device)
 
 
 def load(path: Path) -> TrainedGenerator:

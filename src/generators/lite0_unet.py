@@ -14,24 +14,14 @@ from src.lite0 import STRIDE, TAPS, Lite0, load_imagenet_weights
 class Lite0UNet(nn.Module):
     """U-Net on EfficientNet-Lite0 (Tan and Le 2019): ab at half the size, enlarged.
 
-    The short side is shrunk to `max_side` first, where it is longer. What is recognised, and so the
-    colours, would else change with the picture's size.
-
     Args:
-        max_side: pixels of the short side, beyond which the network sees no more detail.
         decoder_channels: at 1/16, 1/8, 1/4 and 1/2 of the size.
         frozen_blocks: of the encoder's 16 blocks, so many at the beginning stay as ImageNet made
             them, with the stem: they see edges and textures, and are half of a step's time.
     """
 
-    def __init__(
-        self,
-        max_side: int,
-        decoder_channels: Sequence[int],
-        frozen_blocks: int,
-    ) -> None:
+    def __init__(self, decoder_channels: Sequence[int], frozen_blocks: int) -> None:
         super().__init__()
-        self.max_side = max_side
         self.encoder = Lite0()
         self._frozen = [*self.encoder.first_layers(frozen_blocks)]
         for layer in self._frozen:
@@ -60,11 +50,6 @@ class Lite0UNet(nn.Module):
 
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 2 h w"]:
         """Predict ab in [-1, 1] from L in [-1, 1], at any size."""
-        size = L.shape[-2:]
-        short = min(size)
-        if short > self.max_side:
-            small = [round(side * self.max_side / short) for side in size]
-            L = F.interpolate(L, small, mode="bicubic", antialias=True).clamp(-1, 1)
         height, width = L.shape[-2:]
         # L* and a grey's sRGB value differ by less than 0.04: the encoder may see it as grey.
         *skips, x = self.encoder(pad_to_multiple(L, STRIDE).expand(-1, 3, -1, -1))
@@ -72,5 +57,4 @@ class Lite0UNet(nn.Module):
             skip = skips.pop()
             x = F.interpolate(x, skip.shape[-2:], mode="nearest")
             x = merge(torch.cat([x, skip], dim=1))
-        ab = F.interpolate(self.head(x), scale_factor=2, mode="bilinear")[..., :height, :width]
-        return F.interpolate(ab, size, mode="bilinear") if size != ab.shape[-2:] else ab
+        return F.interpolate(self.head(x), scale_factor=2, mode="bilinear")[..., :height, :width]
