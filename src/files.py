@@ -27,6 +27,12 @@ def whole(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def remove_partials(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder that this one has locked."""
+    for partial in folder.glob(".*.part"):
+        partial.unlink(missing_ok=True)
+
+
 def lock(folder: Path) -> filelock.BaseFileLock:
     """Keep other processes from working in `folder` until this one ends or releases the lock.
 

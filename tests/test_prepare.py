@@ -178,6 +178,20 @@ def test_parts_that_are_merged_are_what_one_run_makes(
     assert tree(Path("merged")) == tree(Path("whole"))
 
 
+def test_what_a_kill_left_half_written_is_removed(
+    spoiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [*FAST, f"source={spoiled}", "target=set", "shards=true"]
+    assert run(monkeypatch, *command) == 0
+    whole = tree(Path("set"))
+    for left in ("manifest.csv", ".prepare/facts.jsonl", "shards/train-000000.tar"):
+        path = Path("set", left)
+        path.with_name(f".{path.name}.123.part").touch()
+    assert tree(Path("set")) != whole
+    assert run(monkeypatch, *command) == 0
+    assert tree(Path("set")) == whole
+
+
 KILLED = """
 import os, signal, sys, threading
 from src import prepare

@@ -191,6 +191,8 @@ def _finish(
                 path.unlink()
         Journal(target / OWN / "facts.jsonl").replace(facts)
         manifest.write(rows, target)
+    for folder in (target, target / OWN, target / shards.FOLDER):
+        files.remove_partials(folder)
     shards.write(target, rows, shard)
     return rows
 
