@@ -120,12 +120,12 @@ def _load_weights(path: Path) -> dict[str, Any]:
 
 
 def save_weights(checkpoint_path: Path, target: Path) -> None:
-    """Write what inference needs of a checkpoint, in float16: a twentieth of its size.
+    """Write what inference needs of a checkpoint, in float16 and without the optimisers' state.
 
     Raises: ValueError: if the checkpoint is unsafe, incomplete, or no colouriser's.
     """
-    trained, checkpoint = load_generator(checkpoint_path), load(checkpoint_path)
-    given = checkpoint["hyper_parameters"]
+    checkpoint = load(checkpoint_path)
+    trained, given = _generator_of(checkpoint, checkpoint_path), checkpoint["hyper_parameters"]
     described = json.dumps({key: given[key] for key in ("generator", "image_size")})
     weights = {
         f"{GENERATOR_PREFIX}{key}": weight.half() if weight.is_floating_point() else weight
@@ -142,7 +142,10 @@ def load_generator(path: Path) -> TrainedGenerator:
 
     Raises: ValueError: if the checkpoint is unsafe, incomplete, or no colouriser's.
     """
-    checkpoint = load(path)
+    return _generator_of(load(path), path)
+
+
+def _generator_of(checkpoint: Mapping[str, Any], path: Path) -> TrainedGenerator:
     try:
         hyper_parameters = checkpoint["hyper_parameters"]
         config, image_size = hyper_parameters["generator"], hyper_parameters["image_size"]

@@ -1,4 +1,4 @@
-"""Export a checkpoint: python -m src.export best.ckpt --output model.onnx"""
+"""Export a checkpoint: python -m src.export best.ckpt --output model.onnx, or .safetensors"""
 
 import argparse
 from pathlib import Path
@@ -8,26 +8,37 @@ from jaxtyping import Float
 from torch import Tensor
 
 from src import errors, images, inference, onnx_generator
-from src.checkpoint import load_generator
+from src.checkpoint import WEIGHTS_SUFFIX, load_generator, save_weights
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m src.export",
         description="Write a trained generator as ONNX, for any size and batch, and check it "
-        "against PyTorch. python -m src.colorize takes the file as its --checkpoint.",
+        "against PyTorch; or its weights alone as float16 safetensors. "
+        "python -m src.colorize takes either file as its --checkpoint.",
     )
     parser.add_argument("checkpoint", type=Path, help="a trained .ckpt")
-    parser.add_argument("--output", "-o", required=True, type=Path, help="the .onnx to write")
+    parser.add_argument(
+        "--output", "-o", required=True, type=Path, help="the .onnx or .safetensors to write"
+    )
     given = parser.parse_args(arguments)
     with errors.ending_for_people():
-        if given.output.suffix.lower() != ".onnx":
-            raise ValueError(f"--output {given.output}: expected a name that ends in .onnx")
-        trained = load_generator(given.checkpoint)
-        checked_on = pictures(trained.image_size)
-        error = onnx_generator.export(trained, given.output, checked_on)
-        print(f"largest difference of ab from PyTorch's on {len(checked_on)} pictures: {error:.1e}")
+        if given.output.suffix == WEIGHTS_SUFFIX:
+            save_weights(given.checkpoint, given.output)
+        elif given.output.suffix == ".onnx":
+            _export_onnx(given.checkpoint, given.output)
+        else:
+            said = f"expected a name that ends in .onnx or {WEIGHTS_SUFFIX}"
+            raise ValueError(f"--output {given.output}: {said}")
         print(f"To use it: python -m src.colorize PHOTO --checkpoint {given.output} --output out/")
+
+
+def _export_onnx(checkpoint: Path, output: Path) -> None:
+    trained = load_generator(checkpoint)
+    checked_on = pictures(trained.image_size)
+    error = onnx_generator.export(trained, output, checked_on)
+    print(f"largest difference of ab from PyTorch's on {len(checked_on)} pictures: {error:.1e}")
 
 
 def pictures(image_size: int) -> list[Float[Tensor, "_ 1 _ _"]]:
@@ -38,7 +49,9 @@ def pictures(image_size: int) -> list[Float[Tensor, "_ 1 _ _"]]:
         for page in images.Photo(path).pages()
     ]
     generator = torch.Generator().manual_seed(0)
-    for batch, height, width in ((1, image_size, image_size), (3, 37, 50), (2, 70, 33)):
+    # Larger ones too: what a network does with them alone would else go unseen.
+    larger = (1, 2 * image_size + 5, 2 * image_size)
+    for batch, height, width in ((1, image_size, image_size), larger, (3, 37, 50), (2, 70, 33)):
         checked.append(torch.rand(batch, 1, height, width, generator=generator) * 2 - 1)
     return checked
 

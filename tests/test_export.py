@@ -10,6 +10,7 @@ from PIL import Image
 from src import coloring, colorize, export, inference, onnx_generator
 from src.checkpoint import TrainedGenerator, load_generator
 from src.generators.cnn import CNN
+from src.generators.lite0_unet import Lite0UNet
 from src.generators.unet import UNet
 from tests.test_colorize import save_checkpoint
 
@@ -166,3 +167,25 @@ def test_a_missing_package_is_named(
     trained = TrainedGenerator(CNN(4), 32, torch.zeros(2), "0")
     with pytest.raises(ValueError, match=r"colorization\[onnx\]"):
         onnx_generator.export(trained, tmp_path / "a.onnx", [])
+
+
+def test_weights_alone_colour_as_the_checkpoint_does(exported: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    export.main([f"{exported}/best.ckpt", "--output", str(weights)])
+    L = torch.rand(1, 1, 40, 40) * 2 - 1
+    with torch.inference_mode():
+        expected = load_generator(exported / "best.ckpt").network(L)
+        actual = coloring.load_generator(weights).network(L)
+    torch.testing.assert_close(actual, expected, atol=5e-3, rtol=0)
+
+
+@pytest.mark.slow
+def test_the_lite0_unet_is_the_same_at_sizes_beyond_its_training(tmp_path: Path) -> None:
+    network = Lite0UNet([8, 8, 8, 8], 3).eval()
+    trained = TrainedGenerator(network, 64, torch.zeros(2), "0" * 64)
+    onnx_generator.export(trained, tmp_path / "a.onnx", export.pictures(64))
+    L = torch.rand(1, 1, 300, 201) * 2 - 1
+    with torch.inference_mode():
+        expected = network(L)
+    actual = coloring.load_generator(tmp_path / "a.onnx").network(L)
+    torch.testing.assert_close(actual, expected, atol=1e-4, rtol=0)

@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from src import checkpoint, color
+from src import color
 from src.checkpoint import TrainedGenerator
+from src.coloring import load_generator
 from src.evaluation.pictures import Example
 from src.inference import predict_ab
 from src.metrics import Coloring
@@ -104,11 +105,14 @@ def names(paths: Sequence[Path]) -> list[str]:
 
 
 def load(paths: Sequence[Path]) -> tuple[dict[Path, TrainedGenerator], list[str]]:
-    """Load checkpoints. Returns: those that can be used, and what is wrong with the others."""
+    """Load checkpoints and exported files.
+
+    Returns: those that can be used, and what is wrong with the others.
+    """
     trained, faults = {}, []
     for path in paths:
         try:
-            trained[path] = checkpoint.load_generator(path)
+            trained[path] = load_generator(path)
         except (OSError, ValueError) as error:
             faults.append(str(error))
     return trained, faults
