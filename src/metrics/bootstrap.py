@@ -53,7 +53,8 @@ def _intervals(
     """Take the percentiles that a t-interval of as many images would reach to.
 
     Plain percentiles are too narrow for a handful of images: by sqrt((n - 1) / n), and by the
-    normal distribution where Student's belongs. Source: Hesterberg 2015, section 5.
+    normal distribution where Student's belongs. Source: the expanded
+    percentile interval of Hesterberg 2015, The American Statistician 69, 371-386.
     """
     if count < 2:
         return [Interval(float(point), None, None) for point in points]

@@ -17,8 +17,9 @@ BINS = (*HUES, "neutral")
 NEUTRAL = 5.0  # chroma below which a pixel has no hue that people would name
 LIGHTNESS_STEP = 10.0
 LIGHTNESSES = 10
-# A box around the hue of 49 degrees at which Zeng and Luo (2013, Color Research & Application 38,
-# 30-45) find the skin of photographs; wide enough for shadows, sunlight and blushing cheeks.
+# This project's own box, wide enough for shadows, sunlight and blushing cheeks; wood, sand and
+# brick lie in it too. Detectors of skin fit ellipses in its place: Zeng and Luo 2011, J. Imaging
+# Sci. Technol. 55(3), 030201.
 SKIN_HUES, SKIN_CHROMAS, SKIN_LIGHTNESSES = (25.0, 75.0), (10.0, 45.0), (15.0, 95.0)
 SEEN = 0.01  # share of a picture's pixels from which it counts as having a colour
 SUMS = 4  # pixels, colour difference, predicted chroma, true chroma
