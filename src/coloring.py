@@ -24,8 +24,6 @@ SUFFIXES = {
     "WEBP": (".webp",),
 }
 NEAR_GREY = 3.0  # mean chroma in Lab units; few people would call such a picture coloured
-# As conf/prepare.yaml has it: under it a picture is grey, sepia or toned.
-MIN_CHROMA_SPREAD, ONE_HUE = 1.25, 0.985
 
 
 @dataclass(frozen=True)
@@ -154,4 +152,4 @@ def _in_color(page: Page) -> bool:
 
     height, width = page.samples.shape[:2]
     colors = rules.measure(Image.fromarray(eight_bit(page.samples)))
-    return not rules.Rules(1, MIN_CHROMA_SPREAD, ONE_HUE).fault(width, height, colors)
+    return not rules.Rules(min_size=1).fault(width, height, colors)

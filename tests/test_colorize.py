@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 from torch import Tensor
 
@@ -299,12 +298,6 @@ def test_color_is_dropped_or_left_alone(
     assert Path("out/color.jpg").read_bytes() != Path("color.jpg").read_bytes()
     for name in files[1:]:
         assert b"compositeWithTrained" in Path("kept", name).read_bytes()
-
-
-def test_thresholds_of_color_are_those_of_prepare() -> None:
-    config = yaml.safe_load((ROOT / "conf" / "prepare.yaml").read_text())
-    assert config["min_chroma_spread"] == coloring.MIN_CHROMA_SPREAD
-    assert config["one_hue"] == coloring.ONE_HUE
 
 
 def test_a_result_that_stays_grey_is_warned_of(

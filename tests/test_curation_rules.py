@@ -3,11 +3,13 @@ import io
 import numpy as np
 import pytest
 import skimage.data
+from omegaconf import OmegaConf
 from PIL import Image, ImageOps
 
 from src.curation.rules import Rules, measure
+from tests.conftest import ROOT
 
-LIMITS = Rules(min_size=64, min_chroma_spread=1.25, one_hue=0.985)
+LIMITS = Rules(min_size=64)
 
 
 def fault(image: Image.Image) -> str:
@@ -57,3 +59,11 @@ def test_hues_count_every_pixel_once(photo: Image.Image) -> None:
     red = measure(Image.new("RGB", (70, 70), "red"))
     assert sorted(red.hues)[-2:] == [0, 32 * 32]
     assert measure(ImageOps.grayscale(photo).convert("RGB")).hues[0] == 32 * 32
+
+
+@pytest.mark.parametrize("name", ["prepare", "audit", "evaluate"])
+def test_every_command_starts_with_the_same_thresholds(name: str) -> None:
+    config = OmegaConf.load(ROOT / "conf" / f"{name}.yaml")
+    rules = Rules(min_size=1)
+    assert config.min_chroma_spread == rules.min_chroma_spread
+    assert config.one_hue == rules.one_hue

@@ -75,8 +75,8 @@ class Rules:
     """
 
     min_size: int
-    min_chroma_spread: float
-    one_hue: float
+    min_chroma_spread: float = 1.25
+    one_hue: float = 0.985
 
     def fault(self, width: int, height: int, colors: Colors) -> str:
         """Say why a picture is rejected; empty where it is not."""
