@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         help="leave out the metadata that say what the colours are",
     )
     add("--overwrite", action="store_true", help="make results again that are there already")
-    return parser  # fmt: skip
+    return parser
 
 
 def require_pipe(photos: list[Path], output: Path | None) -> None:

@@ -103,7 +103,7 @@ def build(models: Mapping[str, TrainedGenerator], folder: Path) -> gr.Blocks:
         upload.change(color, inputs, outputs)
         model.change(lambda name: models[name].image_size, model, size, queue=False)
     # One at a time: the others wait, instead of running out of memory together.
-    return app.queue(default_concurrency_limit=1, max_size=MAX_WAITING, api_open=False)  # fmt: skip
+    return app.queue(default_concurrency_limit=1, max_size=MAX_WAITING, api_open=False)
 
 
 def color_upload(

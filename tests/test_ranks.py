@@ -87,6 +87,7 @@ def test_two_ranks_print_what_one_process_does(pair: Path) -> None:
     assert (pair / "two.err").read_text() == (pair / "one.err").read_text()
 
 
+@pytest.mark.slow
 def test_a_mistake_on_the_ranks_is_one_line(
     configure: Callable[..., DictConfig], photos: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,6 +143,7 @@ def batch_norm(rank: int, port: int, path: str) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_synchronised_batch_norm_is_batch_norm_of_the_whole_batch(tmp_path: Path) -> None:
     x = torch.randn(7, 3, 5, 4) * 2 + 1
     torch.save(x, tmp_path / "x.pt")

@@ -106,6 +106,7 @@ def test_what_is_given_and_also_swept_names_the_folders(
     assert len(read(only_sweep() / "sweep.csv")) == 2
 
 
+@pytest.mark.slow
 def test_optuna_searches_and_prunes(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = (
         "experiment=search", f"data.root={photos}", "hydra.sweeper.n_trials=4",
@@ -144,6 +145,7 @@ def test_a_launcher_runs_a_sweep_for_real(photos: Path, launcher: str) -> None:
     assert statuses == ["done", "done", "failed", "failed"]
 
 
+@pytest.mark.slow
 def test_joblib_runs_jobs_side_by_side(photos: Path) -> None:
     done = launched(photos, "joblib", "hydra.launcher.n_jobs=2")
     assert done.returncode == 0, done.stderr

@@ -90,8 +90,8 @@ print(tracking.finish(failed=False))
 @pytest.mark.parametrize(
     ("network", "mode"),
     [
-        ("refused", None),
         # Each waits for W&B's own time-outs.
+        pytest.param("refused", None, marks=pytest.mark.slow),
         pytest.param("silent", None, marks=pytest.mark.slow),
         pytest.param("refused", "online", marks=pytest.mark.slow),
         pytest.param("silent", "online", marks=pytest.mark.slow),

@@ -270,7 +270,9 @@ def test_bfloat16_trains_and_the_test_can_be_left_out(
     assert "Everything is in" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_ctrl_c_and_sigterm_say_where_the_run_is_and_how_to_go_on(
     photos: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
