@@ -134,7 +134,7 @@ def test_a_command_that_judges_runs(
     assert "The page: judged/report.html" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("target", ["train", "test"])
+@pytest.mark.parametrize("target", ["train", pytest.param("test", marks=pytest.mark.slow)])
 def test_make_starts_what_it_should(target: str, place: Path) -> None:
     """A fresh clone is CI's business; here make runs in the project, shrunk."""
     if not (ROOT / ".venv").is_dir():

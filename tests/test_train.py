@@ -234,6 +234,7 @@ def test_mistakes_end_with_one_line_and_a_status(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+@pytest.mark.slow
 def test_a_gpu_that_is_not_there_is_said_in_one_line() -> None:
     done = command("trainer=gpu")
     assert done.returncode == 1
