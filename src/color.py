@@ -44,6 +44,12 @@ def rgb_to_L_ab(
     return lab[:, :1] / L_HALF_RANGE - 1, lab[:, 1:] / AB_RANGE
 
 
+def toned(L: Float[Tensor, "b 1 h w"], power: Float[Tensor, " b"]) -> Float[Tensor, "b 1 h w"]:
+    """Raise L, as a share of white, to each picture's power: below 1 it brightens mid-tones."""
+    share = ((L + 1) / 2).clamp(min=0)
+    return share ** power.to(L).view(-1, 1, 1, 1) * 2 - 1
+
+
 def L_ab_to_rgb(
     L: Float[Tensor, "b 1 h w"], ab: Float[Tensor, "b 2 h w"], *, clip: bool = True
 ) -> Float[Tensor, "b 3 h w"]:

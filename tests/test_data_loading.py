@@ -58,7 +58,7 @@ def test_only_training_decodes_large_jpegs_at_a_reduced_size(
 
 def test_an_epochs_order_depends_on_seed_and_epoch_alone() -> None:
     def epoch(seed: int, number: int) -> list[tuple[int, int]]:
-        sampler = EpochShuffle(50, seed)
+        sampler = EpochShuffle([""] * 50, seed)
         sampler.set_epoch(number)
         return list(sampler)
 
@@ -76,6 +76,42 @@ def test_a_crop_draws_its_zoom_between_two_and_so_shows_more_or_less(tmp_path: P
     assert min(spans) < 150
     assert max(spans) > 220
     assert all(120 < span < 256 for span in spans)
+
+
+def test_an_epoch_shows_no_more_of_a_folder_than_it_may_and_others_the_next_time() -> None:
+    folders = ["large"] * 40 + ["small"] * 5
+
+    def epoch(number: int) -> set[int]:
+        sampler = EpochShuffle(folders, 0, max_per_folder=10)
+        sampler.set_epoch(number)
+        assert len(sampler) == len([*sampler]) == 15
+        return {index for index, _ in sampler}
+
+    large = {*range(40)}
+    first, second = epoch(0), epoch(1)
+    assert len(first & large) == len(second & large) == 10
+    assert first - large == second - large == {*range(40, 45)}
+    assert first & large != second & large
+
+
+def test_training_shows_pictures_in_other_tones_and_evaluation_as_they_are(photos: Path) -> None:
+    data = FolderData(
+        root=str(photos), report_dir="run", image_size=32, batch_size=8, num_workers=0, tone=0.5
+    )
+    data.setup("fit")
+    batch = next(iter(data.train_dataloader()))
+    true_L, true_ab = color.uint8_to_L_ab(batch["rgb"])
+    made = data.on_after_batch_transfer(batch, 0)
+    assert torch.equal(made["ab"], true_ab)
+    powers = (((made["L"] + 1) / 2).log() / ((true_L + 1) / 2).log()).nanmedian()
+    spread = batch["tone"]
+    assert 1 / 1.5 <= spread.min() < 1 < spread.max() <= 1.5
+    assert spread.min() < powers < spread.max()
+    assert (made["L"].mean(dim=(1, 2, 3)) > true_L.mean(dim=(1, 2, 3))).equal(spread < 1)
+    judged = data.on_after_batch_transfer(next(iter(data.all_of("val"))), 0)
+    torch.testing.assert_close(
+        judged["L"], color.uint8_to_L_ab(next(iter(data.all_of("val")))["rgb"])[0]
+    )
 
 
 def test_small_pictures_are_enlarged(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_weights_alone_colour_as_the_checkpoint_does(exported: Path, tmp_path: P
 
 @pytest.mark.slow
 def test_the_lite0_unet_is_the_same_at_sizes_beyond_its_training(tmp_path: Path) -> None:
-    network = Lite0UNet([8, 8, 8, 8], 3).eval()
+    network = Lite0UNet([8, 8, 8, 8], 3, 0.1).eval()
     trained = TrainedGenerator(network, 64, torch.zeros(2), "0" * 64)
     onnx_generator.export(trained, tmp_path / "a.onnx", export.pictures(64))
     L = torch.rand(1, 1, 300, 201) * 2 - 1

@@ -30,7 +30,7 @@ def test_the_cnn_has_the_reports_layers() -> None:
 @settings(max_examples=15, deadline=None)
 @pytest.mark.parametrize(
     "network",
-    [CNN(4).eval(), UNet(4).eval(), Lite0UNet([8, 8, 8, 8], 3).eval()],
+    [CNN(4).eval(), UNet(4).eval(), Lite0UNet([8, 8, 8, 8], 3, 0.1).eval()],
     ids=["cnn", "unet", "lite0_unet"],
 )
 def test_any_size_comes_back_as_ab_of_that_size(
@@ -50,11 +50,13 @@ def test_padding_to_a_multiple_is_all_that_odd_sizes_change(network: nn.Module) 
 
 def test_the_lite0_unet_is_light() -> None:
     with torch.device("meta"):
-        assert parameters(Lite0UNet([128, 96, 64, 32], 3)) / 1e6 == pytest.approx(3.97, abs=0.01)
+        assert parameters(Lite0UNet([128, 96, 64, 32], 3, 0.0)) / 1e6 == pytest.approx(
+            3.97, abs=0.01
+        )
 
 
 def test_the_lite0_unet_keeps_its_first_blocks_as_imagenet_made_them() -> None:
-    network = Lite0UNet([8, 8, 8, 8], 3)
+    network = Lite0UNet([8, 8, 8, 8], 3, 0.1)
     network.load_pretrained()
     before = {key: value.clone() for key, value in network.state_dict().items()}
     optimizer = torch.optim.SGD(network.parameters(), lr=1.0)

@@ -122,9 +122,9 @@ def test_processes_that_others_started_need_a_strategy_for_several(
 
 
 def test_the_batches_of_all_ranks_are_the_batch_of_one_process() -> None:
-    whole = list(EpochShuffle(11, seed=3))
-    parts = [list(EpochShuffle(11, 3, rank, 2)) for rank in range(2)]
-    assert len(EpochShuffle(11, 3, 0, 2)) == len(parts[0]) == len(parts[1]) == 5
+    whole = list(EpochShuffle([""] * 11, seed=3))
+    parts = [list(EpochShuffle([""] * 11, 3, rank, 2)) for rank in range(2)]
+    assert len(EpochShuffle([""] * 11, 3, 0, 2)) == len(parts[0]) == len(parts[1]) == 5
     assert {*parts[0][:2], *parts[1][:2]} == {*whole[:4]}
 
 

@@ -1,6 +1,5 @@
 """Any folder of pictures, with a split that stays where it is."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -28,8 +27,6 @@ class FolderData(ColorizationData):
     Args:
         root: the folder.
         max_images: use this many pictures, always the same ones; None for all.
-        max_per_folder: of the training pictures, use so many of each folder, always the same ones;
-            None for all. It keeps one large class from setting the colours of everything.
         max_unreadable: the largest share of picture files that may be unreadable.
         report_dir: where skipped.csv goes when files had to be skipped.
         index_dir: where hashes are kept, so that the next run need not read every file again.
@@ -41,7 +38,6 @@ class FolderData(ColorizationData):
         *,
         root: str,
         max_images: int | None = None,
-        max_per_folder: int | None = None,
         max_unreadable: float = 0.05,
         report_dir: str,
         index_dir: str = "data/index",
@@ -51,12 +47,9 @@ class FolderData(ColorizationData):
         require(isinstance(root, str), "data.root", root, "a folder")
         if max_images is not None:
             require_whole("data.max_images", max_images, len(SHARES))
-        if max_per_folder is not None:
-            require_whole("data.max_per_folder", max_per_folder, 1)
         require_number("data.max_unreadable", max_unreadable, 0, 1)
         self.root = Path(root).expanduser()
         self.max_images = max_images
-        self.max_per_folder = max_per_folder
         self.max_unreadable = max_unreadable
         self.report_dir = Path(report_dir)
         self.index_dir = Path(index_dir)
@@ -86,18 +79,16 @@ class FolderData(ColorizationData):
             self._report(found)
         contents = keep_some(found.contents, self.max_images)
         subsets = split(contents, self.root) if self._manifest is None else self._given(contents)
-        subsets["train"] = self._capped(subsets["train"], contents)
         return {
-            subset: [Picture(self.root / name, name) for name in sorted(names)]
+            subset: [
+                Picture(self.root / name, name, folder=self._folder(name)) for name in sorted(names)
+            ]
             for subset, names in subsets.items()
         }
 
-    def _capped(self, names: Sequence[str], contents: Mapping[str, str]) -> list[str]:
-        folders: dict[PurePosixPath, dict[str, str]] = defaultdict(dict)
-        for name in names:
-            original = name if self._manifest is None else self._manifest[name].source
-            folders[PurePosixPath(original).parent][name] = contents[name]
-        return [one for own in folders.values() for one in keep_some(own, self.max_per_folder)]
+    def _folder(self, name: str) -> str:
+        original = name if self._manifest is None else self._manifest[name].source
+        return str(PurePosixPath(original).parent)
 
     def _given(self, contents: Mapping[str, str]) -> dict[Subset, list[str]]:
         """Split as the manifest of src.prepare says, which is told where it leaks."""

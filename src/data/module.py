@@ -21,6 +21,7 @@ Subset = Literal["train", "val", "test"]
 Subsets = Mapping[Subset, Sequence[Picture]]
 MIN_IMAGE_SIZE = 32
 MAX_ZOOM = 8
+MAX_TONE = 3
 
 
 class ColorizationData(lightning.LightningDataModule, ABC):
@@ -32,7 +33,11 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         eval_fit: how validation and test pictures become squares: `crop` or `stretch`.
         zoom: training crops are taken from pictures with a short side of zoom x image_size; of
             [least, most], each crop draws its own.
+        tone: each training crop's tones are raised to a power between 1 / (1 + tone) and 1 + tone,
+            as in faded and in dense prints; its colours stay.
         repeat: how often an epoch goes through the training pictures; for a handful of them.
+        max_per_folder: training pictures that an epoch shows of each folder, others each time, so
+            that no large class sets the colours of everything; None shows all.
         fit_images: training pictures on which every validation also measures the fit.
         num_workers: loading processes of each rank; None takes one a core, up to 8.
         seed: of shuffling and augmentation.
@@ -50,7 +55,9 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         batch_size: int,
         eval_fit: str = "crop",
         zoom: float | Sequence[float] = 1.12,
+        tone: float = 0.0,
         repeat: int = 1,
+        max_per_folder: int | None = None,
         fit_images: int = 32,
         num_workers: int | None = None,
         seed: int = 0,
@@ -62,7 +69,10 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         least, most = zoom if isinstance(zoom, Sequence) and len(zoom) == 2 else (zoom, zoom)
         require_number("data.zoom", least, 1, MAX_ZOOM)
         require_number("data.zoom", most, cast(float, least), MAX_ZOOM)
+        require_number("data.tone", tone, 0, MAX_TONE)
         require_whole("data.repeat", repeat, 1)
+        if max_per_folder is not None:
+            require_whole("data.max_per_folder", max_per_folder, 1)
         require_whole("data.fit_images", fit_images, 1)
         require_whole("data.num_workers", 0 if num_workers is None else num_workers, 0)
         require_whole("data.seed", seed, 0)
@@ -70,7 +80,9 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         self.batch_size = batch_size
         self.eval_fit = cast(EvalFit, eval_fit)
         self.zooms = cast(float, least), cast(float, most)
+        self.tone = tone
         self.repeat = repeat
+        self.max_per_folder = max_per_folder
         self.fit_images = fit_images
         self.num_workers = _cores() if num_workers is None else num_workers
         self.seed = seed
@@ -102,14 +114,15 @@ class ColorizationData(lightning.LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader[Any]:
         pictures = [*self.subsets["train"]] * self.repeat
-        sampler = EpochShuffle(len(pictures), self.seed, *ranks.this_and_all())
+        folders = [picture.folder for picture in pictures]
+        sampler = EpochShuffle(folders, self.seed, *ranks.this_and_all(), self.max_per_folder)
         # Lightning sets it only after loading processes have asked for the first pictures.
         sampler.set_epoch(self.first_epoch)
         return self._loader(
-            TrainPictures(pictures, self.image_size, self.zooms),
+            TrainPictures(pictures, self.image_size, self.zooms, self.tone),
             sampler=sampler,
             # A last batch of another size would make compiled networks compile again.
-            drop_last=len(pictures) > self.batch_size,
+            drop_last=sampler.length > self.batch_size,
         )
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
@@ -145,7 +158,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         L, ab = color.uint8_to_L_ab(batch["rgb"])
-        return {"L": L, "ab": ab, "name": batch["name"]}
+        return {"L": color.toned(L, batch["tone"]), "ab": ab, "name": batch["name"]}
 
     def _loader(self, dataset: Dataset[Sample], **options: Any) -> DataLoader[Any]:
         workers = min(self.num_workers, len(cast(Any, dataset)))

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +11,7 @@ from typing import Literal, TypedDict
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
@@ -30,11 +31,13 @@ class Picture:
         path: the file.
         name: what people are told about it: the path inside its data set.
         box: the part to use, in pixels; None for the whole.
+        folder: that it came from.
     """
 
     path: Path
     name: str
     box: tuple[int, int, int, int] | None = None
+    folder: str = ""
 
     def read(self, short_side: int | None = None) -> Image.Image:
         """Decode the picture as `read_rgb`; a part always at full size."""
@@ -65,10 +68,14 @@ def readable(
 
 
 class Sample(TypedDict):
-    """One item of a data set: the picture as uint8 sRGB (3, size, size), and its name."""
+    """One item of a data set: the picture as uint8 sRGB (3, size, size), and its name.
+
+    A network is shown the picture's L, as a share of white, raised to the power `tone`.
+    """
 
     rgb: UInt8[Tensor, "3 size size"]
     name: str
+    tone: Float[Tensor, ""]
 
 
 class EvalPictures(Dataset[Sample]):
@@ -85,20 +92,24 @@ class EvalPictures(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         image, name = readable(self.pictures, index)
         box = None if self.fit == "stretch" else square(image, 1.0, 0.5, 0.5)
-        return {"rgb": resized(image, self.size, box), "name": name}
+        return {"rgb": resized(image, self.size, box), "name": name, "tone": torch.tensor(1.0)}
 
 
 class TrainPictures(Dataset[Sample]):
     """Random square crops, flipped half of the time.
 
     The short side of a picture is taken as zoom x size, as pix2pix loads 286 pixels to crop 256.
-    Each crop draws its zoom between the two of `zooms`, every enlargement as likely as another.
+    Each crop draws its zoom between the two of `zooms`, every enlargement as likely as another,
+    and the power of its tones between 1 / (1 + tone) and 1 + tone.
     """
 
-    def __init__(self, pictures: Sequence[Picture], size: int, zooms: tuple[float, float]) -> None:
+    def __init__(
+        self, pictures: Sequence[Picture], size: int, zooms: tuple[float, float], tone: float = 0.0
+    ) -> None:
         self.pictures = pictures
         self.size = size
         self.zooms = zooms
+        self.tone = tone
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -109,10 +120,11 @@ class TrainPictures(Dataset[Sample]):
         # Evaluation decodes at full size, so that its pictures are those of any other program.
         least, most = self.zooms
         image, name = readable(self.pictures, index, math.ceil(most * self.size))
-        x, y, flip, z = torch.rand(4, generator=torch.Generator().manual_seed(seed)).tolist()
+        x, y, flip, z, t = torch.rand(5, generator=torch.Generator().manual_seed(seed)).tolist()
         zoom = least * (most / least) ** z
         rgb = resized(image, self.size, square(image, zoom, x, y))
-        return {"rgb": rgb.flip(-1) if flip < 0.5 else rgb, "name": name}
+        tone = torch.tensor((1 + self.tone) ** (2 * t - 1))
+        return {"rgb": rgb.flip(-1) if flip < 0.5 else rgb, "name": name, "tone": tone}
 
 
 class EpochShuffle(Sampler[tuple[int, int]]):
@@ -121,10 +133,19 @@ class EpochShuffle(Sampler[tuple[int, int]]):
     What an epoch shows thus depends neither on workers nor on what ran before. Lightning calls
     `set_epoch`. Of several ranks each takes every n-th index, so that their batches together are
     those of one process; what does not divide is left out.
+
+    Args:
+        folders: the folder of each picture.
+        max_per_folder: pictures that an epoch shows of each folder, others each time; None: all.
     """
 
-    def __init__(self, length: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
-        self.length = length
+    def __init__(
+        self, folders: Sequence[str], seed: int, rank: int = 0, ranks: int = 1,
+        max_per_folder: int | None = None,
+    ) -> None:  # fmt: skip
+        self.folders = folders
+        self.most = len(folders) if max_per_folder is None else max_per_folder
+        self.length = sum(min(self.most, count) for count in Counter(folders).values())
         self.seed = seed
         self.rank = rank
         self.ranks = ranks
@@ -140,10 +161,19 @@ class EpochShuffle(Sampler[tuple[int, int]]):
         # SeedSequence mixes its entropy; adding seed and epoch would make (0, 1) equal (1, 0).
         mixed = int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)[0])
         generator = torch.Generator().manual_seed(mixed)
-        order = torch.randperm(self.length, generator=generator).tolist()
+        order = self._capped(torch.randperm(len(self.folders), generator=generator).tolist())
         seeds = torch.randint(2**63 - 1, (self.length,), generator=generator).tolist()
         mine = slice(self.rank, len(self) * self.ranks, self.ranks)
         return iter(zip(order[mine], seeds[mine], strict=True))
+
+    def _capped(self, order: Sequence[int]) -> list[int]:
+        shown = Counter[str]()
+        kept = []
+        for index in order:
+            shown[self.folders[index]] += 1
+            if shown[self.folders[index]] <= self.most:
+                kept.append(index)
+        return kept
 
 
 def square(image: Image.Image, zoom: float, x: float, y: float) -> Box:

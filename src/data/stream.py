@@ -21,9 +21,9 @@ Cut = Callable[[Sequence[Picture], int], Sample]  # of the first picture that ca
 
 
 def _cut_to_train(
-    size: int, zooms: tuple[float, float], pictures: Sequence[Picture], seed: int
+    size: int, zooms: tuple[float, float], tone: float, pictures: Sequence[Picture], seed: int
 ) -> Sample:
-    return TrainPictures(pictures, size, zooms)[0, seed]
+    return TrainPictures(pictures, size, zooms, tone)[0, seed]
 
 
 def _cut_to_judge(size: int, fit: Any, pictures: Sequence[Picture], _seed: int) -> Sample:
@@ -107,6 +107,8 @@ class ShardsData(ColorizationData):
 
     def __init__(self, *, root: str, **loading: Any) -> None:
         super().__init__(**loading)
+        everything = self.max_per_folder is None
+        require(everything, "data.max_per_folder", self.max_per_folder, "null for shards")
         require(isinstance(root, str), "data.root", root, "a folder of shards, or its address")
         scheme, separator, _ = root.partition("://")
         require(not separator or scheme in SCHEMES, "data.root", root,
@@ -123,7 +125,7 @@ class ShardsData(ColorizationData):
     def train_dataloader(self) -> DataLoader[Any]:
         return self._loader(Stream(
             self._shards("train"), self.batch_size // ranks.this_and_all()[1],
-            partial(_cut_to_train, self.image_size, self.zooms), seed=self.seed,
+            partial(_cut_to_train, self.image_size, self.zooms, self.tone), seed=self.seed,
             epoch=self.first_epoch, repeat=self.repeat,
             drop_last=len(self.subsets["train"]) * self.repeat > self.batch_size,
         ))  # fmt: skip

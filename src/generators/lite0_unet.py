@@ -18,10 +18,12 @@ class Lite0UNet(nn.Module):
         decoder_channels: at 1/16, 1/8, 1/4 and 1/2 of the size.
         frozen_blocks: of the encoder's 16 blocks, so many at the beginning stay as ImageNet made
             them, with the stem: they see edges and textures, and are half of a step's time.
+        dropout: share of the deepest feature maps that a training step does without.
     """
 
-    def __init__(self, decoder_channels: Sequence[int], frozen_blocks: int) -> None:
+    def __init__(self, decoder_channels: Sequence[int], frozen_blocks: int, dropout: float) -> None:
         super().__init__()
+        self.dropout = nn.Dropout2d(dropout)
         self.encoder = Lite0()
         self._frozen = [*self.encoder.first_layers(frozen_blocks)]
         for layer in self._frozen:
@@ -53,6 +55,7 @@ class Lite0UNet(nn.Module):
         height, width = L.shape[-2:]
         # L* and a grey's sRGB value differ by less than 0.04: the encoder may see it as grey.
         *skips, x = self.encoder(pad_to_multiple(L, STRIDE).expand(-1, 3, -1, -1))
+        x = self.dropout(x)
         for merge in self.merges:
             skip = skips.pop()
             x = F.interpolate(x, skip.shape[-2:], mode="nearest")
