@@ -210,11 +210,14 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     random.seed(kills)
     for _ in range(kills):
         # Most of the first second goes into starting processes.
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, str(random.uniform(0.2, 1.5)), *command, "target=set"],
-            env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == -signal.SIGKILL, done.stderr
+        # Into a file: a loading process that has just been started could keep a pipe open.
+        with Path("said").open("w") as said:
+            done = subprocess.run(
+                [sys.executable, "-c", KILLED, str(random.uniform(0.2, 1.5)), *command,
+                 "target=set"],
+                env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=said, stderr=said, check=False,
+            )  # fmt: skip
+        assert done.returncode == -signal.SIGKILL, Path("said").read_text()
         time.sleep(0.1)  # its loading process ends too
     assert run(monkeypatch, *command, "target=set") == 0
     assert tree(Path("set")) == tree(Path("whole"))

@@ -25,7 +25,7 @@ def fingerprints(image: Image.Image) -> tuple[bytes, bytes]:
 
     Source: the perceptual hash (DCT) and the difference hash of the imagehash library.
     """
-    small = image.resize((96, 96), Image.Resampling.BOX, reducing_gap=2.0).convert("L")
+    small = image.convert("L").resize((96, 96), Image.Resampling.BOX, reducing_gap=2.0)
     return _fingerprint(small), _fingerprint(ImageOps.mirror(small))
 
 
@@ -45,8 +45,9 @@ def near_pairs(own: Sequence[bytes], mirrored: Sequence[bytes]) -> Iterator[tupl
             for others in (own, mirrored):
                 alike = signs @ _signs(others[left : left + BLOCK]).T
                 rows = (alike.amax(dim=1) >= least).nonzero()[:, 0]  # most have none
-                near = [(top + rows[i], left + j) for i, j in (alike[rows] >= least).nonzero()]
-                found |= {(int(i), int(j)) for i, j in near if i < j}
+                i, j = (alike[rows] >= least).nonzero().T
+                pairs = zip((top + rows[i]).tolist(), (left + j).tolist(), strict=True)
+                found |= {(i, j) for i, j in pairs if i < j}
             yield from sorted(found)
 
 

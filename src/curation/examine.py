@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from tqdm import tqdm
 
 from src import files
 from src.curation import duplicates, rules
-from src.images import UnreadableImageError, read_rgb, require_regular, upright_size
+from src.curation.writing import Writer
+from src.images import UnreadableImageError, read_rgb_and_size, require_regular
 
 # Large JPEGs are decoded at a reduced size with at least this many times the pixels that are used.
 OVERSAMPLING = 2
-MEASURED_SIDE = 192
+AT_ONCE = 16  # pictures that are judged, and told of, in one go
+MEASURED_SIDE = 96  # pixels that measures need of the short side
 
 
 @dataclass(frozen=True)
@@ -44,34 +46,42 @@ class Facts:
     looks: tuple[str, str] = ("", "")
 
 
-Keep = Callable[[Image.Image, str], None]  # is given a picture that is kept, and its sha256
+@dataclass(frozen=True)
+class Seen:
+    """A picture that can be read and is not yet judged: `small` to measure, `shrunk` to keep."""
+
+    facts: Facts
+    small: Image.Image
+    shrunk: Image.Image | None
 
 
-class Examiner(Dataset[Facts | None]):
-    """Examines files and hands those that are kept on; None for what is another part's.
+class Examiner(Dataset[Seen | Facts | None]):
+    """Looks at files, and then judges several at once.
 
     Args:
         root, names: the files.
         limits: the rules.
-        short_side: pixels that `keep` needs.
+        writer: of those that are kept.
         part: (number, count), of which only the share `number` of all contents is examined.
     """
 
     def __init__(
         self, root: Path, names: Sequence[str], limits: rules.Rules, *,
-        keep: Keep | None = None, short_side: int = 0, part: tuple[int, int] = (1, 1),
+        writer: Writer | None = None, part: tuple[int, int] = (1, 1),
     ) -> None:  # fmt: skip
         self.root = root
         self.names = names
         self.limits = limits
-        self.keep = keep
-        self.short_side = max(OVERSAMPLING * short_side, MEASURED_SIDE)
+        self.writer = writer
+        needed = OVERSAMPLING * writer.settings.image_size if writer else 0
+        self.short_side = max(needed, MEASURED_SIDE)
         self.part = part
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> Facts | None:
+    def __getitem__(self, index: int) -> Seen | Facts | None:
+        """Look at a file: facts alone where it cannot be read, None where it is another part's."""
         name = self.names[index]
         path = self.root / name
         found: dict[str, Any] = {"source": name, "stamp": stamp(path)}
@@ -81,25 +91,33 @@ class Examiner(Dataset[Facts | None]):
                 found["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
             if not self._is_own(found["sha256"]):
                 return None
-            image = read_rgb(path, self.short_side)
-            width, height = upright_size(path)
+            image, (width, height) = read_rgb_and_size(path, self.short_side)
         except (UnreadableImageError, OSError) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else error
             unreadable = Facts(**found, fault=f"unreadable: {said}")
             # Where there is no content to go by, the name says whose file it is.
             digest = unreadable.sha256 or hashlib.sha256(name.encode(errors="replace")).hexdigest()
             return unreadable if self._is_own(digest) else None
-        # Once for all measures, which take a whole part of it.
-        small = image.resize((MEASURED_SIDE, MEASURED_SIDE), Image.Resampling.BOX)
-        colors = rules.measure(small)
-        fault = self.limits.fault(width, height, colors)
-        looks = duplicates.fingerprints(small)
-        if not fault and self.keep is not None:
-            self.keep(image, found["sha256"])
-        return Facts(
-            **found, fault=fault, width=width, height=height, colors=colors,
-            looks=(looks[0].hex(), looks[1].hex()),
-        )  # fmt: skip
+        small = image.reduce(max(1, min(image.size) // MEASURED_SIDE))
+        own, mirrored = duplicates.fingerprints(small)
+        facts = Facts(**found, width=width, height=height, looks=(own.hex(), mirrored.hex()))
+        return Seen(facts, small, self.writer.shrink(image) if self.writer else None)
+
+    def judge(self, several: Sequence[Seen | Facts | None]) -> list[Facts]:
+        """Measure and judge what was looked at, and hand on what is kept."""
+        seen = [one for one in several if isinstance(one, Seen)]
+        measured = iter(rules.measure_each([one.small for one in seen]) if seen else [])
+        known = [one for one in several if one is not None]
+        return [
+            self._judged(one, next(measured)) if isinstance(one, Seen) else one for one in known
+        ]
+
+    def _judged(self, seen: Seen, colors: rules.Colors) -> Facts:
+        facts = seen.facts
+        fault = self.limits.fault(facts.width, facts.height, colors)
+        if not fault and self.writer and seen.shrunk:
+            self.writer.write(seen.shrunk, facts.sha256)
+        return replace(facts, fault=fault, colors=colors)
 
     def _is_own(self, digest: str) -> bool:
         number, count = self.part
@@ -118,14 +136,13 @@ def stamp(path: Path) -> tuple[int, int]:
 def examined(examiner: Examiner, num_workers: int) -> Iterator[Facts]:
     """Examine all files in several processes, in their order, with a progress bar."""
     count = len(examiner)
-    # Several at once: what processes tell each other takes time by the message.
     loader = DataLoader(
-        examiner, batch_size=16, collate_fn=list, num_workers=min(num_workers, count)
+        examiner, batch_size=AT_ONCE, collate_fn=examiner.judge, num_workers=min(num_workers, count)
     )
     with tqdm(desc="pictures", unit=" pictures", total=count, disable=None) as bar:
         for several in loader:
-            bar.update(len(several))
-            yield from (facts for facts in several if facts is not None)
+            bar.update(min(AT_ONCE, count - bar.n))
+            yield from several
 
 
 class Journal:
@@ -143,7 +160,7 @@ class Journal:
 
     def replace(self, facts: Sequence[Facts]) -> None:
         """Keep these facts alone."""
-        files.write_text(self.path, "".join(json.dumps(asdict(one)) + "\n" for one in facts))
+        files.write_text(self.path, "".join(_line(one) for one in facts))
 
     def add(self, new: Iterator[Facts]) -> None:
         """Append facts as they come."""
@@ -152,8 +169,12 @@ class Journal:
             if file.tell():
                 file.write("\n")  # ends a line that was cut off
             for facts in new:
-                file.write(json.dumps(asdict(facts)) + "\n")
+                file.write(_line(facts))
                 file.flush()
+
+
+def _line(facts: Facts) -> str:
+    return json.dumps(vars(facts), default=vars) + "\n"
 
 
 def _parsed(line: str) -> Facts | None:

@@ -5,18 +5,16 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
 from src import files, images
-from src.curation import findings, manifest, rules, shards, splits
+from src.curation import findings, manifest, rules, shards, splits, writing
 from src.curation.examine import Examiner, Facts, Journal, examined, stamp
 from src.curation.manifest import Row
 from src.curation.recipe import SUFFIXES, Settings
+from src.curation.writing import Writer, file_of
 
-PICTURES, OWN = "pictures", ".prepare"  # folders of a data set
+OWN = ".prepare"  # folder of what a data set tells its makers
 
 
 def prepare(
@@ -47,9 +45,8 @@ def prepare(
                if not _is_done(known.get((name, own)), target, settings)]  # fmt: skip
         limits = rules.Rules(settings.min_size, settings.min_chroma_spread, settings.one_hue)
         examiner = Examiner(
-            source, new, limits, keep=partial(_write, target, settings),
-            short_side=settings.image_size, part=settings.number_and_count,
-        )  # fmt: skip
+            source, new, limits, writer=Writer(target, settings), part=settings.number_and_count
+        )
         if new:
             journal.add(examined(examiner, num_workers))
         before = manifest.read(target) if (target / manifest.NAME).exists() else []
@@ -78,7 +75,7 @@ def merge(parts: Sequence[Path], target: Path, shard: int | None = None) -> list
         facts = []
         for part in parts:
             facts += Journal(part / OWN / "facts.jsonl").read()
-            for picture in sorted((part / PICTURES).rglob(f"*{SUFFIXES[settings.format]}")):
+            for picture in sorted((part / writing.FOLDER).rglob(f"*{SUFFIXES[settings.format]}")):
                 _link(picture, target / picture.relative_to(part))
         before = manifest.read(target) if (target / manifest.NAME).exists() else []
         return _finish(target, settings, source, sorted(facts, key=_order), before, shard)
@@ -125,28 +122,7 @@ def _refuse_difference(folder: Path, made_with: Settings, settings: Settings) ->
 def _is_done(facts: Facts | None, target: Path, settings: Settings) -> bool:
     if facts is None:
         return False
-    return bool(facts.fault) or (target / _file(facts.sha256, settings)).exists()
-
-
-def _file(sha256: str, settings: Settings) -> str:
-    # By content, so that names may hold anything and the pictures of parts never collide.
-    return f"{PICTURES}/{sha256[:2]}/{sha256[:32]}{SUFFIXES[settings.format]}"
-
-
-def _write(target: Path, settings: Settings, image: Image.Image, sha256: str) -> None:
-    path = target / _file(sha256, settings)
-    if path.exists():
-        return
-    size, short = settings.image_size, min(image.size)
-    box = None
-    if settings.fit == "short":
-        shape = (round(image.width * size / short), round(image.height * size / short))
-    else:
-        shape = (size, size)
-    if settings.fit == "crop":
-        left, top = (image.width - short) / 2, (image.height - short) / 2
-        box = (left, top, left + short, top + short)
-    images.write_image(image.resize(shape, Image.Resampling.BICUBIC, box=box), path)
+    return bool(facts.fault) or (target / file_of(facts.sha256, settings)).exists()
 
 
 def _current(
@@ -186,7 +162,7 @@ def _finish(
         rows = rows_of(facts, before, settings)
         findings.write(page, rows, by_key, originals=source, prepared=target)
         wanted = {target / row.file for row in rows if row.kept}
-        for path in (target / PICTURES).rglob("*"):
+        for path in (target / writing.FOLDER).rglob("*"):
             if path.is_file() and path not in wanted:
                 path.unlink()
         Journal(target / OWN / "facts.jsonl").replace(facts)
@@ -221,7 +197,7 @@ def _row(
     if not reason and place.fault:
         reason = f"links: {place.fault}"
     return Row(
-        file="" if reason else _file(facts.sha256, settings),
+        file="" if reason else file_of(facts.sha256, settings),
         source=_printable(facts.source),
         status="rejected" if reason else "kept",
         reason=reason,

@@ -7,8 +7,8 @@ from src.images.reading import (
     UnreadableImageError,
     find,
     read_rgb,
+    read_rgb_and_size,
     require_regular,
-    upright_size,
 )
 from src.images.writing import eight_bit, write_image, write_pages
 
@@ -22,8 +22,8 @@ __all__ = [
     "eight_bit",
     "find",
     "read_rgb",
+    "read_rgb_and_size",
     "require_regular",
-    "upright_size",
     "write_image",
     "write_pages",
 ]

@@ -17,6 +17,7 @@ EXTENSIONS = frozenset(
     {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo"}
     | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
+SIDEWAYS = (5, 6, 7, 8)  # the EXIF orientations that exchange the sides
 HEIF_BRANDS = {b"heic", b"heif", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
@@ -34,12 +35,22 @@ def read_rgb(file: Path | io.BytesIO, short_side: int | None = None) -> Image.Im
         as its short side keeps this many pixels; None decodes everything.
     Raises: UnreadableImageError: if the file is missing, broken, too large or no picture.
     """
+    return read_rgb_and_size(file, short_side)[0]
+
+
+def read_rgb_and_size(
+    file: Path | io.BytesIO, short_side: int | None = None
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Read a picture as `read_rgb`, and its width and height in the file, upright."""
     with faults_named(file), open_image(file) as image:
+        size = image.size
+        if image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS:
+            size = size[::-1]
         if short_side is not None:
             image.draft(None, (short_side, short_side))
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
-        return _to_srgb(image)
+        return _to_srgb(image), size
 
 
 @contextmanager
@@ -100,13 +111,6 @@ def require_regular(path: Path) -> None:
             raise UnreadableImageError("not a regular file" if path.exists() else "no such file")
     except OSError as error:
         raise UnreadableImageError(error.strerror or str(error)) from error
-
-
-def upright_size(path: Path) -> tuple[int, int]:
-    """Return width and height of a picture that can be read, as `read_rgb` turns it."""
-    with open_image(path) as image:
-        turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-        return image.size[::-1] if turned else image.size
 
 
 def find(root: Path) -> Iterator[str]:
