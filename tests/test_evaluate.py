@@ -167,6 +167,12 @@ def test_the_page_opens_in_a_browser_and_asks_the_network_for_nothing(
         assert "LOUD" not in page.title()
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 390
+        charts = "[...document.querySelectorAll('.wide:has(svg)')]"
+        assert page.evaluate(f"{charts}.length") >= 6
+        assert page.evaluate(f"{charts}.every(chart => chart.scrollWidth <= chart.clientWidth)")
+        tops = "one => [...one.querySelectorAll('img')].map(i => i.getBoundingClientRect().top)"
+        picture, heat_map = page.locator("figure.mapped").first.evaluate(tops)
+        assert picture == heat_map  # side by side on a phone
         assert page.evaluate("[...document.images].every(i => i.alt && (i.naturalWidth || !i.src))")
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert max(int(part) for part in background[4:-1].split(",")) < 60
