@@ -231,7 +231,7 @@ def test_the_truth_as_a_prediction_has_no_error(
         for name in ("ab_mae", "delta_e2000", "delta_e76", "colorfulness_mean_of_differences"):
             assert own["few"][name]["mean"] == pytest.approx(0, abs=1e-3), name
         assert own["few"]["frechet_lite0"]["mean"] == pytest.approx(0, abs=1e-4)
-        assert f", {protocol};" in capsys.readouterr().out
+        assert f"), {protocol};" in capsys.readouterr().out
 
 
 def test_only_the_test_split_is_judged_where_there_is_one(photos: Path) -> None:
@@ -294,6 +294,9 @@ def test_what_cannot_be_used_is_named_in_one_line_and_the_rest_is_judged(
         (("checkpoints=A", "data.root=empty"), "no pictures to judge in empty"),
         (("checkpoints=A", "data.root=nowhere"), "data.root=nowhere is no folder"),
         (("checkpoints=A", "protocol=whole"), "expected one of stretch256, crop256, native"),
+        (("checkpoints=A", "keep_grey=maybe"), "keep_grey=maybe: expected true or false"),
+        (("checkpoints=A", "one_hue=2"), "one_hue=2: expected a number in [0, 1]"),
+        (("checkpoints=target.ckpt",), "target.ckpt: _target_ 'os.system' is not allowed"),
         (("checkpoints=A", "data.root=grey"), "1 are grey or toned, which keep_grey=true keeps"),
     ],
 )
@@ -301,6 +304,8 @@ def test_a_mistake_ends_with_one_line(
     arguments: tuple[str, ...], part: str, place: Path, photos: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
+    hostile = {"generator": {"_target_": "os.system"}, "image_size": 32}
+    torch.save({"hyper_parameters": hostile, "state_dict": {}}, "target.ckpt")
     Path("empty").mkdir()
     Path("grey").mkdir()
     Image.linear_gradient("L").save("grey/ramp.png")

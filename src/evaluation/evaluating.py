@@ -22,7 +22,7 @@ from src.evaluation.judging import Judge, Judged
 from src.evaluation.protocols import PREDICTED, PROTOCOLS
 from src.metrics import frechet
 from src.metrics.bootstrap import Interval
-from src.settings import require_one_of, require_whole
+from src.settings import require, require_number, require_one_of, require_whole
 
 PAGE, FIGURES, ROWS, LEFT_OUT = "report.html", "metrics.json", "per_image.csv", "left_out.csv"
 PACKAGES = ("colorization", "torch", "kornia", "numpy", "scipy", "pillow")
@@ -57,7 +57,7 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     """
     workers = min(os.cpu_count() or 1, 8) if config.num_workers is None else config.num_workers
     require_whole("num_workers", workers, 0)
-    require_one_of("protocol", config.protocol, list(PROTOCOLS))
+    _require_sense(config)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     chosen = pictures.choose(Path(str(config.data.root)).expanduser())
     contestants, faults = _contestants(config, chosen.pictures, device)
@@ -81,9 +81,18 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     results.write_json(folder / FIGURES, content)
     results.write_rows(folder / ROWS, judged, chosen.classes)
     page.write(folder / PAGE, content, judged, judge, examples, contestants.paths)
-    title = f"{len(judged.pictures)} pictures, {config.protocol}; 95 % intervals over images"
+    title = (f"{len(judged.pictures)} pictures ({chosen.said}), {config.protocol}; 95 % intervals "
+             "over images")  # fmt: skip
     text = results.table(found, contestants.models, title)
     return Verdict("\n".join([text, *content["notes"]]), faults + bad)
+
+
+def _require_sense(config: DictConfig) -> None:
+    require_one_of("protocol", config.protocol, list(PROTOCOLS))
+    for name in ("keep_grey", "fid", "lpips"):
+        require(isinstance(config[name], bool), name, config[name], "true or false")
+    require_number("min_chroma_spread", config.min_chroma_spread, 0)
+    require_number("one_hue", config.one_hue, 0, 1)
 
 
 def _contestants(
