@@ -21,7 +21,7 @@ from src.metrics.regions import BINS, HUES
 INK = "#010203"  # stands for the page's text colour
 PALETTE = (
     "#3b82c4", "#e07b39", "#3fa36b", "#c4519c", "#8a6fd1", "#b59a2a", "#2aa8b5", "#d15a5a",
-    "#7a8b99", "#8fae3c",
+    "#94673f", "#8fae3c",
 )  # fmt: skip
 REFERENCE = "#8a8a8a"
 STYLE: Any = {
