@@ -104,9 +104,14 @@ def load(path: Path) -> dict[str, Any]:
         else:
             reason = "it is broken or no checkpoint"
         raise ValueError(f"refused to load {path}: {reason}") from None
-    # Hostile or broken bytes end in whatever exception comes first.
-    except Exception as error:
-        raise ValueError(f"cannot read {path} as a checkpoint: {_first_line(error)}") from None
+    except OSError as error:
+        reason = error.strerror or _first_line(error)
+        raise ValueError(f"cannot read {path} as a checkpoint: {reason}") from None
+    # Hostile or broken bytes end in whatever exception comes first, which says nothing to people.
+    except Exception:
+        raise ValueError(
+            f"cannot read {path} as a checkpoint: it is broken, incomplete or something else"
+        ) from None
     if not isinstance(checkpoint, dict):
         raise ValueError(f"{path} is no checkpoint of this project: expected a dict inside")
     return checkpoint

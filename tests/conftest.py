@@ -1,10 +1,15 @@
+import io
 import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import jaxtyping
 import pytest
 import skimage.data
+from filelock import FileLock
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
@@ -24,6 +29,35 @@ TINY = (
 )
 
 os.environ.setdefault("WANDB_MODE", "offline")
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that one of the session's workers fills; no test may write to it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.with_suffix(".made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            folder.with_suffix(".made").touch()
+    return folder
+
+
+def run_train(folder: Path, *arguments: str) -> tuple[str, str]:
+    """Run src.train in this process, from `folder`: a new one would import for seconds.
+
+    Returns: what it prints, and what it says of errors.
+    """
+    from src import train
+
+    printed, said = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["train", *arguments])
+        with redirect_stdout(printed), redirect_stderr(said):
+            train.main()
+    return printed.getvalue(), said.getvalue()
 
 
 @pytest.fixture(autouse=True)

@@ -4,12 +4,15 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageEnhance
+from torchmetrics.image import fid, lpip
 
 from src import color, evaluate
 from src.evaluation import colorers, pictures, pretrained, protocols
@@ -164,6 +167,12 @@ def test_the_page_opens_in_a_browser_and_asks_the_network_for_nothing(
         assert "LOUD" not in page.title()
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 390
+        charts = "[...document.querySelectorAll('.wide:has(svg)')]"
+        assert page.evaluate(f"{charts}.length") >= 6
+        assert page.evaluate(f"{charts}.every(chart => chart.scrollWidth <= chart.clientWidth)")
+        tops = "one => [...one.querySelectorAll('img')].map(i => i.getBoundingClientRect().top)"
+        picture, heat_map = page.locator("figure.mapped").first.evaluate(tops)
+        assert picture == heat_map  # side by side on a phone
         assert page.evaluate("[...document.images].every(i => i.alt && (i.naturalWidth || !i.src))")
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert max(int(part) for part in background[4:-1].split(",")) < 60
@@ -222,7 +231,7 @@ def test_the_truth_as_a_prediction_has_no_error(
         for name in ("ab_mae", "delta_e2000", "delta_e76", "colorfulness_mean_of_differences"):
             assert own["few"][name]["mean"] == pytest.approx(0, abs=1e-3), name
         assert own["few"]["frechet_lite0"]["mean"] == pytest.approx(0, abs=1e-4)
-        assert f", {protocol};" in capsys.readouterr().out
+        assert f"), {protocol};" in capsys.readouterr().out
 
 
 def test_only_the_test_split_is_judged_where_there_is_one(photos: Path) -> None:
@@ -285,17 +294,18 @@ def test_what_cannot_be_used_is_named_in_one_line_and_the_rest_is_judged(
         (("checkpoints=A", "data.root=empty"), "no pictures to judge in empty"),
         (("checkpoints=A", "data.root=nowhere"), "data.root=nowhere is no folder"),
         (("checkpoints=A", "protocol=whole"), "expected one of stretch256, crop256, native"),
+        (("checkpoints=A", "keep_grey=maybe"), "keep_grey=maybe: expected true or false"),
+        (("checkpoints=A", "one_hue=2"), "one_hue=2: expected a number in [0, 1]"),
+        (("checkpoints=target.ckpt",), "target.ckpt: _target_ 'os.system' is not allowed"),
         (("checkpoints=A", "data.root=grey"), "1 are grey or toned, which keep_grey=true keeps"),
-        (("checkpoints=A", "lpips=true"), "lpips=true needs the package torchvision"),
-        (("checkpoints=A", "fid=true"), "fid=true needs the package torch-fidelity"),
     ],
 )
 def test_a_mistake_ends_with_one_line(
     arguments: tuple[str, ...], part: str, place: Path, photos: Path,
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    for package in ("torch_fidelity", "torchvision"):
-        monkeypatch.setitem(sys.modules, package, None)
+    hostile = {"generator": {"_target_": "os.system"}, "image_size": 32}
+    torch.save({"hyper_parameters": hostile, "state_dict": {}}, "target.ckpt")
     Path("empty").mkdir()
     Path("grey").mkdir()
     Image.linear_gradient("L").save("grey/ramp.png")
@@ -306,6 +316,109 @@ def test_a_mistake_ends_with_one_line(
     printed = capsys.readouterr()
     assert part in printed.err
     assert printed.err.count("\n") == 1
+
+
+def unreachable(*_: object, **__: object) -> None:
+    raise URLError("no route")
+
+
+@pytest.fixture
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both optional packages are there, and cannot download what they need."""
+    for package in ("torch_fidelity", "torchvision"):
+        monkeypatch.setitem(sys.modules, package, ModuleType(package))
+    monkeypatch.setattr(fid, "NoTrainInceptionV3", unreachable)
+    monkeypatch.setattr(lpip, "LearnedPerceptualImagePatchSimilarity", unreachable)
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_a_figure_without_its_package_or_weights_is_named_and_the_others_are_kept(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    shutil.copytree(place / "data" / "coffee", "few")
+    best = place / "first" / "checkpoints" / "best.ckpt"
+    status = run(
+        f"checkpoints={best}", "data.root=few", "fid=true", "lpips=true", "hydra.run.dir=r"
+    )
+    assert status == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert "fid=true needs the package torch-fidelity" in first
+    assert "pip install -c constraints.txt -e '.[fid]'" in first
+    assert "lpips=true needs weights" in second
+    assert f"alexnet-owt-7be5be79.pth into {torch.hub.get_dir()}/checkpoints" in second
+    found = figures_of(Path("r"))["colorizers"]["first"]
+    assert {"delta_e2000", "frechet_lite0"} < found.keys()
+    assert found.keys().isdisjoint({"fid", "lpips"})
+    text = Path("r", "report.html").read_text()
+    assert "Left out: fid=true needs the package torch-fidelity" in text
+    assert "was not asked for" not in text
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_what_a_missing_package_or_weights_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = torch.device("cpu")
+    weights = (
+        r"fid=true needs weights .*: put https://.*/weights-inception.*pth into .*\(.*no route"
+    )
+    with pytest.raises(ValueError, match=weights):
+        pretrained.inception(device)
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    with pytest.raises(ValueError, match=r"lpips=true needs the package torchvision.*\.\[lpips\]"):
+        pretrained.lpips(device)
+
+
+class Lpips:
+    """Stands for torchmetrics' metric around a network that takes [-1, 1] by default."""
+
+    def __init__(self, kind: str) -> None:
+        self.net = self
+
+    def eval(self) -> "Lpips":
+        return self
+
+    def to(self, device: torch.device) -> "Lpips":
+        return self
+
+    def __call__(
+        self, rgb: torch.Tensor, true_rgb: torch.Tensor, normalize: bool = False
+    ) -> torch.Tensor:
+        assert normalize
+        return (rgb - true_rgb).abs().mean(dim=(1, 2, 3), keepdim=True)
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_fid_and_lpips_stand_beside_the_other_figures(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Inception(torch.nn.Module):
+        def forward(self, rgb: torch.Tensor) -> torch.Tensor:
+            assert rgb.dtype == torch.uint8
+            return rgb[:, :, :2, :2].flatten(1) / 255
+
+    monkeypatch.setattr(fid, "NoTrainInceptionV3", lambda *_: Inception())
+    monkeypatch.setattr(lpip, "LearnedPerceptualImagePatchSimilarity", Lpips)
+    shutil.copytree(place / "data" / "coffee", "few")
+    (Path("few") / "grey.png").unlink()
+    status = run("predictions=few", "data.root=few", "fid=true", "lpips=true", "hydra.run.dir=r")
+    assert status == 0
+    found = figures_of(Path("r"))["colorizers"]
+    for figure in ("fid", "lpips"):
+        assert found["few"][figure]["mean"] == pytest.approx(0, abs=1e-6)
+        assert found[ZERO][figure]["mean"] > 0.01
+    assert found[ZERO]["lpips"]["low"] < found[ZERO]["lpips"]["mean"]
+    page = Path("r", "report.html").read_text()
+    assert "<th>FID</th>" in page
+    assert "<th>LPIPS</th>" in page
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_a_picture_too_small_for_lpips_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lpip, "LearnedPerceptualImagePatchSimilarity", Lpips)
+    distance = pretrained.lpips(torch.device("cpu"))
+    assert distance(torch.ones(1, 3, 31, 40), torch.zeros(1, 3, 31, 40)).tolist() == [1.0]
+    with pytest.raises(ValueError, match=r"LPIPS needs sides of 31 pixels: got 40x30"):
+        distance(torch.zeros(1, 3, 30, 40), torch.zeros(1, 3, 30, 40))
 
 
 def test_training_sets_with_other_means_have_constants_of_their_own(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from src.batch_norm import CpuBatchNormSync, RankBatchNorm2d
 from src.data.pictures import EpochShuffle
 from src.experiment import train
 from src.tracking import read_metrics
-from tests.conftest import ROOT, TINY
+from tests.conftest import ROOT, TINY, made_once, run_train
 
 GAN = ("model=unet_gan", "model.ema_decay=0.9", "data=folder", "trainer.log_every_n_steps=1",
        "trainer.max_epochs=2")  # fmt: skip
@@ -43,19 +43,23 @@ class RanksAgree(Callback):
 
 @pytest.fixture(scope="module")
 def pair(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the same training in one process and in two, by the command line."""
-    place = tmp_path_factory.mktemp("ranks")
+    """A folder with the same training in one process and, by the command line, in two."""
     shared = [*TINY, *GAN, f"data.root={photos}"]
     agree = "+callbacks.agree._target_=tests.test_ranks.RanksAgree"
-    for name, own in {"one": ["trainer=cpu"], "two": [*BOTH, agree]}.items():
+
+    def make(place: Path) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "src.train", *shared, *own, f"hydra.run.dir={name}"], cwd=place,
-            env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+            [sys.executable, "-m", "src.train", *shared, *BOTH, agree, "hydra.run.dir=two"],
+            cwd=place, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+            check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        (place / f"{name}.txt").write_text(done.stdout)
-        (place / f"{name}.err").write_text(done.stderr)
-    return place
+        one = run_train(place, *shared, "trainer=cpu", "hydra.run.dir=one")
+        for name, streams in {"one": one, "two": (done.stdout, done.stderr)}.items():
+            for suffix, text in zip(("txt", "err"), streams, strict=True):
+                (place / f"{name}.{suffix}").write_text(text)
+
+    return made_once(tmp_path_factory, "ranks", make)
 
 
 def logged(folder: Path, name: str) -> list[float]:

@@ -15,9 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from src import train
 from src.checkpoint import load
-from src.run_folder import folder_name, resume_command, resumed, store_config
+from src.run_folder import folder_name, locked, resume_command, resumed, store_config
 from src.tracking import read_metrics
-from tests.conftest import ROOT, TINY
+from tests.conftest import ROOT, TINY, made_once, run_train
 
 Configure = Callable[..., DictConfig]
 EPOCHS = 4
@@ -25,16 +25,15 @@ GAN = ("model=unet_gan", "model.ema_decay=0.9", "model.decay_share=0.5", "data=f
        "data.num_workers=1", "trainer.log_every_n_steps=1",
        f"trainer.max_epochs={EPOCHS}")  # fmt: skip
 
-# A training that SIGKILL ends: when so many seconds have passed since the first step, or when half
-# of so many checkpoints are on the disk.
+# Trainings that SIGKILL ends, one after the other: when so many seconds have passed since the first
+# step, or when half of so many checkpoints are on the disk. Each is a fork, which imports nothing.
 KILLED = """
-import io, os, signal, sys, threading, torch
+import io, json, os, signal, sys, threading, torch
 from src import colorizer, train
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
-how, when = sys.argv.pop(1), float(sys.argv.pop(1))
 saved = 0
 
 def torn_save(content, path, save=torch.save):
@@ -54,7 +53,13 @@ def fit_start(self, start=colorizer.Colorizer.on_fit_start):
 
 torch.save = torn_save
 colorizer.Colorizer.on_fit_start = fit_start
-train.main()
+for how, when, *arguments in json.loads(sys.argv[1]):
+    child = os.fork()
+    if not child:
+        sys.argv = ["train", *arguments]
+        train.main()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, arguments
 """
 
 
@@ -67,13 +72,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def killed(how: str, when: float, *arguments: str) -> None:
+def killed(*runs: tuple[object, ...]) -> None:
+    """Start and kill trainings. Args: runs: how, when and the arguments of each."""
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, how, str(when), *arguments],
+        [sys.executable, "-c", KILLED, json.dumps(runs)],
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == -9, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
@@ -84,11 +90,11 @@ def main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 @pytest.fixture(scope="module")
 def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing interrupted. Tests that write must copy it."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.chdir(folder.parent)
-        main(monkeypatch, *TINY, *GAN, f"data.root={photos}", f"hydra.run.dir={folder}")
-    return folder
+
+    def make(place: Path) -> None:
+        run_train(place, *TINY, *GAN, f"data.root={photos}", "hydra.run.dir=run")
+
+    return made_once(tmp_path_factory, "whole", make) / "run"
 
 
 @pytest.fixture
@@ -133,8 +139,8 @@ def test_a_run_that_was_killed_twice_ends_as_if_it_never_was(
 ) -> None:
     # Each epoch saves last.ckpt, and before it best.ckpt where it is the best: the fourth file is
     # of the second epoch at the earliest.
-    killed("saving", 4, *TINY, *GAN, f"data.root={photos}", "hydra.run.dir=broken")
-    killed("seconds", 0.3, "resume=broken")
+    first = (*TINY, *GAN, f"data.root={photos}", "hydra.run.dir=broken")
+    killed(("saving", 4, *first), ("seconds", 0.3, "resume=broken"))
     main(monkeypatch, "resume=broken")
     assert_same(whole, Path("broken"))
     assert not list(Path("broken/checkpoints").glob(".*"))
@@ -144,7 +150,7 @@ def test_a_run_that_was_killed_twice_ends_as_if_it_never_was(
 def test_a_run_killed_before_its_first_epoch_starts_anew_in_its_folder(
     whole: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    killed("saving", 1, *TINY, *GAN, f"data.root={photos}", "hydra.run.dir=broken")
+    killed(("saving", 1, *TINY, *GAN, f"data.root={photos}", "hydra.run.dir=broken"))
     main(monkeypatch, "resume=broken")
     assert "resuming broken after 0 completed epochs" in capsys.readouterr().out
     assert_same(whole, Path("broken"))
@@ -239,23 +245,12 @@ def test_jobs_that_differ_in_odd_characters_alone_get_folders_of_their_own() -> 
     assert folder_name("model-cnn_seed-0") == "model-cnn_seed-0"
 
 
-def test_a_folder_in_use_is_left_alone(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = f"""
-import sys, pathlib
-from src import run_folder
-with run_folder.locked(pathlib.Path({str(copy)!r})):
-    print("locked", flush=True)
-    sys.stdin.read()
-"""
-    with subprocess.Popen(
-        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as other:  # fmt: skip
-        assert other.stdout is not None
-        assert other.stdout.readline() == "locked\n"
-        with pytest.raises(SystemExit):
-            main(monkeypatch, f"resume={copy}", "trainer.max_epochs=9")
-        other.communicate("")
+def test_a_folder_in_use_is_left_alone(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with locked(copy), pytest.raises(SystemExit):
+        main(monkeypatch, f"resume={copy}", "trainer.max_epochs=9")
+    assert "another process" in capsys.readouterr().err
 
 
 def test_the_resume_command_can_be_typed(tmp_path: Path) -> None:

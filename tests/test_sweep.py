@@ -77,9 +77,11 @@ def test_runs_that_fail_stand_in_the_ranking_and_the_others_go_on(
 def test_a_run_of_a_killed_sweep_is_gone_on_with(
     photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ("model=cnn", "seed=0,1", "data=folder", f"data.root={photos}")
+    # What is given and also swept names the folders by what is swept.
+    arguments = ("model=cnn", "seed=5", "seed=0,1", "data=folder", f"data.root={photos}")
     assert sweep(monkeypatch, *arguments) == 0
     folder = only_sweep()
+    assert len(read(folder / "sweep.csv")) == 2
     before = (folder / "sweep.csv").read_text()
     # As SIGKILL would have left it in the second run's test.
     (folder / "seed-1" / "result.json").unlink()
@@ -96,14 +98,6 @@ def test_a_run_of_a_killed_sweep_is_gone_on_with(
     new = folder.with_name("new")
     assert sweep(monkeypatch, *arguments, f"hydra.sweep.dir={new}") == 0
     assert read(new / "sweep.csv") == read(folder / "sweep.csv")
-
-
-def test_what_is_given_and_also_swept_names_the_folders(
-    photos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arguments = ("model=cnn", "seed=5", "seed=0,1", "data=folder", f"data.root={photos}")
-    assert sweep(monkeypatch, *arguments) == 0
-    assert len(read(only_sweep() / "sweep.csv")) == 2
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from src.data.pictures import EpochShuffle
 from src.experiment import train
 from src.run_folder import folder_name
 from src.train import main
-from tests.conftest import ROOT, TINY
+from tests.conftest import ROOT, TINY, made_once, run_train
 
 Configure = Callable[..., DictConfig]
 JUDGED = ("ab_mae", "psnr", "ssim", "delta_e2000", "colorfulness", "colorfulness_true",
@@ -51,20 +51,19 @@ def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="module")
 def gan_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small unet_gan run with a moving average, made by the command line."""
-    root = tmp_path_factory.mktemp("gan")
-    before = Path.cwd()
-    os.chdir(root)
-    try:
-        done = command(
-            "model=unet_gan", "model.ema_decay=0.9", "data=folder", f"data.root={photos}",
-            "trainer.max_epochs=2", "trainer.log_every_n_steps=1", "logger=wandb",
+    """The folder of a small unet_gan run with a moving average, made by the command."""
+
+    def make(root: Path) -> None:
+        printed, _ = run_train(
+            root, *TINY, "model=unet_gan", "model.ema_decay=0.9", "data=folder",
+            f"data.root={photos}", "trainer.max_epochs=2", "trainer.log_every_n_steps=1",
+            "logger=wandb",
         )  # fmt: skip
-    finally:
-        os.chdir(before)
-    assert done.returncode == 0, done.stderr
+        [folder] = (root / "outputs" / "unet_gan").iterdir()
+        (folder / "printed.txt").write_text(printed)
+
+    root = made_once(tmp_path_factory, "gan", make)
     [folder] = (root / "outputs" / "unet_gan").iterdir()
-    (folder / "printed.txt").write_text(done.stdout)
     return folder
 
 
@@ -125,18 +124,17 @@ def test_the_checkpoint_carries_the_training_sets_mean_ab(gan_run: Path, photos:
     torch.testing.assert_close(stored, data.mean_ab(torch.device("cpu")))
 
 
-def test_a_checkpoint_alone_colourises_a_photo_at_full_size(gan_run: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_alone_colourises_a_photo_at_full_size(
+    gan_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     alone = tmp_path / "elsewhere" / "a.ckpt"
     alone.parent.mkdir()
     alone.write_bytes((gan_run / "checkpoints" / "best.ckpt").read_bytes())
     Image.effect_noise((151, 97), 60).save(tmp_path / "old photo [1].jpg")
-    done = subprocess.run(
-        [sys.executable, "-m", "src.colorize", "old photo [1].jpg", "--checkpoint", str(alone),
-         "--output", "out"],
-        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout == "old photo [1].jpg -> out/old photo [1].jpg\n"
+    with pytest.raises(SystemExit) as ended:
+        colorize.main(["old photo [1].jpg", "--checkpoint", str(alone), "--output", "out"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == "old photo [1].jpg -> out/old photo [1].jpg\n"
     with Image.open(tmp_path / "out" / "old photo [1].jpg") as image:
         assert image.size == (151, 97)
         assert np.ptp(np.asarray(image).astype(int), axis=2).max() > 0

@@ -1,8 +1,9 @@
 """The page's figures as SVG that takes the page's own colour for its lines and words."""
 
 import io
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -20,7 +21,7 @@ from src.metrics.regions import BINS, HUES
 INK = "#010203"  # stands for the page's text colour
 PALETTE = (
     "#3b82c4", "#e07b39", "#3fa36b", "#c4519c", "#8a6fd1", "#b59a2a", "#2aa8b5", "#d15a5a",
-    "#7a8b99", "#8fae3c",
+    "#94673f", "#8fae3c",
 )  # fmt: skip
 REFERENCE = "#8a8a8a"
 STYLE: Any = {
@@ -29,6 +30,8 @@ STYLE: Any = {
     "svg.fonttype": "none", "font.family": "sans-serif", "axes.spines.top": False,
     "axes.spines.right": False, "legend.frameon": False,
 }  # fmt: skip
+WIDTH = 5.2  # inches, so that words of 10 points can be read on a phone, too
+LONG_NAME = 18  # letters from which a column of the legend is as wide as the figure
 MAP_LIMIT = 30.0  # CIEDE2000 at which a heat map has its strongest colour
 Curve = Sequence[tuple[float, float]]
 
@@ -36,15 +39,18 @@ Curve = Sequence[tuple[float, float]]
 def intervals(found: Mapping[str, Interval], models: Sequence[str], label: str) -> str:
     """Draw each colouriser's figure with its interval, the first at the top."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 0.7 + 0.34 * len(found)))
+        figure = Figure(figsize=(WIDTH, 0.7 + 0.45 * len(found)), layout="constrained")
         axis = figure.subplots()
         for y, (name, (mean, low, high)) in enumerate(found.items()):
             shade = color_of(name, models)
             if low is not None and high is not None:
                 axis.plot([low, high], [y, y], color=shade, linewidth=3, solid_capstyle="round")
             axis.plot(mean, y, "o", color=shade, markersize=8)
-        axis.set_yticks(range(len(found)), labels=list(found))
-        axis.set(xlabel=label, ylim=(len(found) - 0.4, -0.6))
+            # Above its line, where a long name has room.
+            axis.text(0.01, y - 0.2, name, transform=axis.get_yaxis_transform(), va="bottom")
+        axis.set_yticks([])
+        axis.spines["left"].set_visible(False)
+        axis.set(xlabel=label, ylim=(len(found) - 0.6, -0.8))
         axis.grid(axis="x", alpha=0.25)
         return _svg(figure)
 
@@ -55,18 +61,18 @@ def by_hue(
     """Draw a figure of each colouriser by the truth's hue. Args: errors: by name, then hue."""
     kinds = [*next(iter(errors.values()))]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9.5, 3.4))
+        figure = Figure(figsize=(WIDTH, 3.2 + _legend_height(errors)), layout="constrained")
         axis = figure.subplots()
         for name, own in errors.items():
             values = np.array([own[kind] for kind in kinds], float)  # None becomes NaN
             shade = color_of(name, models)
             axis.plot(range(len(kinds)), values, "o-", color=shade, label=name, linewidth=1.2)
-        axis.set_xticks(range(len(kinds)), labels=kinds, rotation=30, ha="right")
+        axis.set_xticks(range(len(kinds)), labels=kinds, rotation=55, ha="right")
         for tick, shade in zip(axis.get_xticklabels(), swatches().values(), strict=False):
             tick.set_bbox({"facecolor": shade, "alpha": 0.45, "edgecolor": "none", "pad": 1.5})
         axis.set(ylabel=label, ylim=(0, None))
         axis.grid(axis="y", alpha=0.25)
-        axis.legend(ncols=1, loc="center left", bbox_to_anchor=(1, 0.5))
+        _legend(figure, errors)
         return _svg(figure)
 
 
@@ -74,16 +80,17 @@ def confusion(shares: Mapping[str, Mapping[str, float]]) -> str:
     """Draw where the pixels of each true hue went, a row a hue, in percent of the row."""
     table = 100 * np.array([[row[kind] for kind in BINS] for row in shares.values()])
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 5.6))
+        figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
         axis = figure.subplots()
         blues = LinearSegmentedColormap.from_list("share", ["#3b82c400", "#3b82c4ff"])
         axis.pcolormesh(table, cmap=blues, vmin=0, vmax=100, edgecolors="#88888833", linewidth=0.5)
         for y, row in enumerate(table):
             for x, share in enumerate(row):
                 if share >= 0.5:
-                    axis.text(x + 0.5, y + 0.5, f"{share:.0f}", ha="center", va="center")
+                    axis.text(x + 0.5, y + 0.5, f"{share:.0f}", ha="center", va="center",
+                              fontsize=9)  # fmt: skip
         centres = np.arange(len(BINS)) + 0.5
-        axis.set_xticks(centres, labels=list(BINS), rotation=45, ha="right")
+        axis.set_xticks(centres, labels=list(BINS), rotation=55, ha="right")
         axis.set_yticks(centres, labels=list(BINS))
         axis.set(xlabel="predicted", ylabel="true", ylim=(len(BINS), 0))
         axis.spines[:].set_visible(False)
@@ -94,7 +101,7 @@ def confusion(shares: Mapping[str, Mapping[str, float]]) -> str:
 def curves(runs: Mapping[str, Curve], references: Mapping[str, float], label: str) -> str:
     """Draw a figure of each run by epoch, over what the trivial colourisers score."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8, 3.2))
+        figure = Figure(figsize=(WIDTH, 2.8 + _legend_height(runs)), layout="constrained")
         axis = figure.subplots()
         for name, points in runs.items():
             x, y = np.array(points, float).T
@@ -106,7 +113,7 @@ def curves(runs: Mapping[str, Curve], references: Mapping[str, float], label: st
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set(xlabel="epoch", ylabel=label)
         axis.grid(alpha=0.25)
-        axis.legend()
+        _legend(figure, runs)
         return _svg(figure)
 
 
@@ -130,9 +137,22 @@ def color_of(name: str, models: Sequence[str]) -> str:
     return PALETTE[models.index(name) % len(PALETTE)] if name in models else REFERENCE
 
 
+def _legend(figure: Figure, names: Iterable[str]) -> None:
+    figure.legend(loc="outside lower center", ncols=_columns(names))
+
+
+def _legend_height(names: Collection[str]) -> float:
+    """Inches that the legend below a figure takes."""
+    return 0.2 * math.ceil(len(names) / _columns(names))
+
+
+def _columns(names: Iterable[str]) -> int:
+    return 1 if max(map(len, names)) > LONG_NAME else 2
+
+
 def _svg(figure: Figure) -> str:
     text = io.StringIO()
-    figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
+    figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     # Metadata names matplotlib's site; the sizes are the page's business.

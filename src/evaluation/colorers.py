@@ -114,5 +114,6 @@ def load(paths: Sequence[Path]) -> tuple[dict[Path, TrainedGenerator], list[str]
         try:
             trained[path] = load_generator(path)
         except (OSError, ValueError) as error:
-            faults.append(str(error))
+            said = str(error)
+            faults.append(said if str(path) in said else f"{path}: {said}")
     return trained, faults

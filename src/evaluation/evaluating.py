@@ -22,7 +22,7 @@ from src.evaluation.judging import Judge, Judged
 from src.evaluation.protocols import PREDICTED, PROTOCOLS
 from src.metrics import frechet
 from src.metrics.bootstrap import Interval
-from src.settings import require_one_of, require_whole
+from src.settings import require, require_number, require_one_of, require_whole
 
 PAGE, FIGURES, ROWS, LEFT_OUT = "report.html", "metrics.json", "per_image.csv", "left_out.csv"
 PACKAGES = ("colorization", "torch", "kornia", "numpy", "scipy", "pillow")
@@ -57,14 +57,13 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     """
     workers = min(os.cpu_count() or 1, 8) if config.num_workers is None else config.num_workers
     require_whole("num_workers", workers, 0)
-    require_one_of("protocol", config.protocol, list(PROTOCOLS))
+    _require_sense(config)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    features = {pretrained.LITE0: pretrained.lite0(device)}
-    if config.fid:
-        features[pretrained.FID] = pretrained.inception(device)
-    distances = {pretrained.LPIPS: pretrained.lpips(device)} if config.lpips else {}
     chosen = pictures.choose(Path(str(config.data.root)).expanduser())
     contestants, faults = _contestants(config, chosen.pictures, device)
+    features, distances, missing = pretrained.asked(config, device)
+    faults += missing
+    _tell(faults)
     limits = None if config.keep_grey else Rules(1, config.min_chroma_spread, config.one_hue)
     examples = pictures.Examples(
         chosen.pictures, config.protocol, contestants.predictions, limits
@@ -73,18 +72,27 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     judged = judge.judge(examples, workers)
     if judged.left_out or judged.grey:
         results.write_left_out(folder / LEFT_OUT, judged)
-    faults += [f"{name}: {reason}" for name, reason in judged.left_out.items()]
-    _tell(faults)
+    bad = [f"{name}: {reason}" for name, reason in judged.left_out.items()]
+    _tell(bad)
     if not judged.pictures:
         raise ValueError(_nothing(judged, folder))
     found = results.totals(judged)
-    content = _content(config, typed, chosen, contestants, judged, found)
+    content = _content(config, typed, chosen, contestants, judged, found) | {"left_out": faults}
     results.write_json(folder / FIGURES, content)
     results.write_rows(folder / ROWS, judged, chosen.classes)
     page.write(folder / PAGE, content, judged, judge, examples, contestants.paths)
-    title = f"{len(judged.pictures)} pictures, {config.protocol}; 95 % intervals over images"
+    title = (f"{len(judged.pictures)} pictures ({chosen.said}), {config.protocol}; 95 % intervals "
+             "over images")  # fmt: skip
     text = results.table(found, contestants.models, title)
-    return Verdict("\n".join([text, *content["notes"]]), faults)
+    return Verdict("\n".join([text, *content["notes"]]), faults + bad)
+
+
+def _require_sense(config: DictConfig) -> None:
+    require_one_of("protocol", config.protocol, list(PROTOCOLS))
+    for name in ("keep_grey", "fid", "lpips"):
+        require(isinstance(config[name], bool), name, config[name], "true or false")
+    require_number("min_chroma_spread", config.min_chroma_spread, 0)
+    require_number("one_hue", config.one_hue, 0, 1)
 
 
 def _contestants(

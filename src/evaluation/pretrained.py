@@ -1,18 +1,54 @@
 """Networks that others trained, by which colourings are judged."""
 
+import importlib
 from collections.abc import Callable
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 import torch
+import torch.hub
 import torch.nn.functional as F
 from jaxtyping import Float
+from omegaconf import DictConfig
 from torch import Tensor
 
 from src.lite0 import Lite0Classifier, load_imagenet_weights
 
 LITE0, FID, LPIPS = "frechet_lite0", "fid", "lpips"
 LITE0_SIDE = 224  # pixels, at which the weights were trained
+ALEXNET_LEAST = 31  # pixels of a side, below which its pooling has nothing to pool
+# Where torch-fidelity and torchvision download them from.
+INCEPTION_WEIGHTS = (
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+    "weights-inception-2015-12-05-6726825d.pth"
+)
+ALEXNET_WEIGHTS = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
 Features = Callable[[Tensor], Tensor]  # sRGB (b, 3, h, w) in [0, 1] -> (b, d)
 Distance = Callable[[Tensor, Tensor], Tensor]  # two of them -> (b,)
+
+
+def asked(
+    config: DictConfig, device: torch.device
+) -> tuple[dict[str, Features], dict[str, Distance], list[str]]:
+    """Return Lite0's features and what else is asked for.
+
+    Returns: networks for Frechet distances, figures of pairs of pictures, and what is missing.
+    """
+    features: dict[str, Features] = {LITE0: lite0(device)}
+    distances: dict[str, Distance] = {}
+    faults = []
+    try:
+        if config.fid:
+            features[FID] = inception(device)
+    except ValueError as error:
+        faults.append(str(error))
+    try:
+        if config.lpips:
+            distances[LPIPS] = lpips(device)
+    except ValueError as error:
+        faults.append(str(error))
+    return features, distances, faults
 
 
 def lite0(device: torch.device) -> Features:
@@ -34,20 +70,12 @@ def inception(device: torch.device) -> Features:
 
     Raises: ValueError: if its package or its weights are missing.
     """
-    from torchmetrics.image.fid import NoTrainInceptionV3
+    from torchmetrics.image import fid
 
-    try:
-        network = NoTrainInceptionV3("inception-v3-compat", ["2048"]).eval().to(device)
-    except ImportError:
-        raise ValueError(
-            "fid=true needs the package torch-fidelity, which is missing: "
-            "pip install -c constraints.txt -e '.[fid]'"
-        ) from None
-    except OSError as error:
-        raise ValueError(
-            "fid=true needs Inception's weights (pt_inception-2015-12-05-6726825d.pth), which "
-            f"torch-fidelity could not download: {error}"
-        ) from None
+    network = _from_others(
+        FID, "torch_fidelity", INCEPTION_WEIGHTS,
+        lambda: fid.NoTrainInceptionV3("inception-v3-compat", ["2048"]),
+    ).to(device)  # fmt: skip
     return lambda rgb: network((rgb * 255).round().to(torch.uint8))
 
 
@@ -56,19 +84,39 @@ def lpips(device: torch.device) -> Distance:
 
     Raises: ValueError: if its package or its weights are missing.
     """
-    try:
-        from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+    from torchmetrics.image import lpip
 
-        network = LearnedPerceptualImagePatchSimilarity("alex", normalize=True).eval().to(device)
+    metric = _from_others(
+        LPIPS, "torchvision", ALEXNET_WEIGHTS,
+        lambda: lpip.LearnedPerceptualImagePatchSimilarity("alex"),
+    )  # fmt: skip
+    # The metric around it keeps what it saw, which pictures that are judged side by side would mix.
+    network = metric.net.to(device)
+
+    def distance(rgb: Float[Tensor, "b 3 h w"], true_rgb: Float[Tensor, "b 3 h w"]) -> Tensor:
+        if min(rgb.shape[2:]) < ALEXNET_LEAST:
+            raise ValueError(f"LPIPS needs sides of {ALEXNET_LEAST} pixels: got {rgb.shape[3]}x"
+                             f"{rgb.shape[2]}; leave lpips=true out, or the picture")  # fmt: skip
+        return network(rgb, true_rgb, normalize=True).flatten()
+
+    return distance
+
+
+def _from_others(option: str, package: str, weights: str, build: Callable[[], Any]) -> Any:
+    """Build a network of an optional package, which downloads its weights. Raises: ValueError."""
+    try:
+        importlib.import_module(package)
     # A torchvision that does not fit this torch fails in ways of its own.
-    except (ImportError, RuntimeError):
+    except (AttributeError, ImportError, RuntimeError) as error:
         raise ValueError(
-            "lpips=true needs the package torchvision, which is missing or does not fit this "
-            "torch: pip install -c constraints.txt -e '.[lpips]'"
+            f"{option}=true needs the package {package.replace('_', '-')}, which is missing or "
+            f"does not fit this torch: pip install -c constraints.txt -e '.[{option}]' ({error})"
         ) from None
-    except OSError as error:
+    try:
+        return build().eval()
+    except (EOFError, OSError, RuntimeError, UnpicklingError) as error:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise ValueError(
-            "lpips=true needs AlexNet's weights (alexnet-owt-7be5be79.pth), which torchvision "
-            f"could not download: {error}"
+            f"{option}=true needs weights that could not be downloaded or read: put {weights} "
+            f"into {folder} ({error})"
         ) from None
-    return lambda rgb, true_rgb: network(rgb, true_rgb)[None]

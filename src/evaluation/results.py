@@ -36,6 +36,8 @@ MEANING = {
     "colorfulness_mean_of_differences": "mean over images of |colouring's minus truth's|",
     "clipped": "share of pixels that had to be moved into sRGB",
     "frechet_lite0": "Frechet distance of EfficientNet-Lite0's features; not FID",
+    "fid": "standard FID, of the Inception features that torch-fidelity has; with fid=true",
+    "lpips": "distance of AlexNet's features, Zhang et al. 2018; with lpips=true",
 }
 
 
