@@ -85,7 +85,7 @@ class TrainedGenerator:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, or the weights that `save_weights` wrote, as plain data; none of it can run.
+    """Read a checkpoint, or the weights of `save_weights`, as plain data; nothing in it can run.
 
     Raises: ValueError: if the file is missing, broken, or holds more than tensors and plain data.
     """
