@@ -241,7 +241,7 @@ def test_make_demo_serves_the_page_until_it_is_stopped(tmp_path: Path) -> None:
                 assert b"Colour an old photo" in answer.read()
             assert list(tmp_path.glob("colorization-*"))
         finally:
-            os.killpg(make.pid, signal.SIGTERM)
+            os.killpg(make.pid, signal.SIGINT)  # as Ctrl-C does
         make.stdout.read()  # until the last of its processes has ended
     assert not list(tmp_path.glob("colorization-*"))
 
