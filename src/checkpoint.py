@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import json
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,18 +85,17 @@ class TrainedGenerator:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, or the weights that `save_weights` wrote, as plain data onto the CPU.
-
-    Nothing in the file can run.
+    """Read a checkpoint, or the weights of `save_weights`, as plain data; nothing in it can run.
 
     Raises: ValueError: if the file is missing, broken, or holds more than tensors and plain data.
     """
     try:
-        checkpoint = (
-            _load_weights(path)
-            if path.suffix == WEIGHTS_SUFFIX
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
+        with warnings.catch_warnings(action="ignore"):  # of pickles that torch.save did not write
+            checkpoint = (
+                _load_weights(path)
+                if path.suffix == WEIGHTS_SUFFIX
+                else torch.load(path, map_location="cpu", weights_only=True)
+            )
     except FileNotFoundError:
         raise ValueError(f"no checkpoint at {path}") from None
     except pickle.UnpicklingError as error:
@@ -104,14 +104,10 @@ def load(path: Path) -> dict[str, Any]:
         else:
             reason = "it is broken or no checkpoint"
         raise ValueError(f"refused to load {path}: {reason}") from None
-    except OSError as error:
-        reason = error.strerror or _first_line(error)
-        raise ValueError(f"cannot read {path} as a checkpoint: {reason}") from None
-    # Hostile or broken bytes end in whatever exception comes first, which says nothing to people.
-    except Exception:
-        raise ValueError(
-            f"cannot read {path} as a checkpoint: it is broken, incomplete or something else"
-        ) from None
+    # Hostile or broken bytes end in whatever exception comes first.
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or "it is broken or no checkpoint"
+        raise ValueError(f"cannot read {path} as a checkpoint: {reason}") from error
     if not isinstance(checkpoint, dict):
         raise ValueError(f"{path} is no checkpoint of this project: expected a dict inside")
     return checkpoint
@@ -159,8 +155,11 @@ def _generator_of(checkpoint: Mapping[str, Any], path: Path) -> TrainedGenerator
     if type(image_size) is not int or not 0 < image_size <= MAX_IMAGE_SIZE:
         raise ValueError(f"{path} asks for pictures of {image_size!r} pixels: not believable")
     # On the meta device a network takes no memory, whatever size a stranger's numbers ask for.
-    with torch.device("meta"):
-        network = build(GENERATORS, config)
+    try:
+        with torch.device("meta"):
+            network = build(GENERATORS, config)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     load_strictly(network, generator_weights(checkpoint, path), path, assign=True)
     network = network.float().eval()
     _try(network, path)
@@ -226,14 +225,14 @@ def load_strictly(
     shared = own.keys() & weights.keys()
     reshaped = sorted(key for key in shared if not _fits(weights[key], own[key]))
     if missing or unexpected or reshaped:
-        faults = {
-            "missing": missing,
-            "unexpected": unexpected,
-            "of another shape or kind": reshaped,
-        }
-        said = "; ".join(f"{word}: {', '.join(keys)}" for word, keys in faults.items() if keys)
+        found = {"missing": missing, "unexpected": unexpected, "of another shape or kind": reshaped}
+        said = "; ".join(f"{word}: {_some(keys)}" for word, keys in found.items() if keys)
         raise ValueError(f"the generator in {path} does not match {type(network).__name__}: {said}")
     network.load_state_dict(dict(weights), strict=True, assign=assign)
+
+
+def _some(keys: list[str]) -> str:
+    return ", ".join(keys[:4]) + " ..." * (len(keys) > 4)
 
 
 def _fits(weight: Tensor, own: Tensor) -> bool:

@@ -146,7 +146,8 @@ class Batch:
         Raises: ValueError: if nothing can be done at all. OSError: if the disk is full.
         """
         output = self._folder()
-        jobs = [job for photo in photos for job in self._jobs(photo, output)]
+        # One that is named twice, by itself and by its folder, is one photo.
+        jobs = list(dict.fromkeys(job for photo in photos for job in self._jobs(photo, output)))
         if not jobs:
             return
         self._inputs = {source.resolve() for source, _ in jobs}
@@ -201,7 +202,7 @@ class Batch:
             if error.errno in DISK_IS_FULL:
                 said = f"{target}: {error.strerror}, after {self.summary()}"
                 raise OSError(said) from error
-            self._fail(source, errors.in_one_line(error))
+            self._fail(source, f"{target}: {error.strerror or error}")
         # RuntimeError is torch's word for memory that is not there.
         except (ValueError, MemoryError, RuntimeError) as error:
             self._fail(source, errors.in_one_line(error))
@@ -217,7 +218,7 @@ class Batch:
         if resolved in self._inputs:
             raise ValueError(f"{target} is a photo itself: choose another --output")
         if resolved in self._targets:
-            raise ValueError(f"{target} is another photo's result: colour them apart")
+            raise ValueError(f"{target} is another photo's result: choose another --output for one")
         self._targets.add(resolved)
         return self.overwrite or not target.exists()
 

@@ -58,7 +58,10 @@ def is_expected(error: Exception) -> bool:
 def in_one_line(error: BaseException) -> str:
     """Say what is wrong, without where in the code it was found."""
     cause = error.__cause__ if type(error).__name__ == "InstantiationException" else None
-    said = str(cause or error) or type(error).__name__
+    error = cause or error
+    said = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        said = ": ".join(str(told) for told in (error.filename, error.strerror) if told)
     if "Original Traceback" in said:  # of a loading process: its last line says what happened
         said = said.strip().splitlines()[-1]
     return " ".join(said.split())

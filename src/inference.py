@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from src import color, upsampling
+from src.cores import side_by_side
 from src.images import eight_bit
 
 Generator = Callable[[Tensor], Tensor]
@@ -61,11 +62,16 @@ def colorize(
     colored = np.empty((height, width, 3), samples.dtype)
     largest = int(np.iinfo(samples.dtype).max)
     rows = max(1, STRIP // width)
-    for top in range(0, height, rows):
+
+    @torch.inference_mode()
+    def paint(top: int) -> None:
         L = _lightness(samples[top : top + rows])
         rgb = color.L_ab_to_rgb_keeping_L(L, upsampling.upsampled_rows(lines, L, top, height))
         scaled = rgb[0].permute(1, 2, 0).mul(largest).round()
         colored[top : top + rows] = scaled.numpy()
+
+    for _ in side_by_side(paint, range(0, height, rows)):
+        pass
     return Colored(colored, float(ab.norm(dim=1).mean()) * color.AB_RANGE)
 
 

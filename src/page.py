@@ -58,6 +58,7 @@ def launch(app: gr.Blocks, port: int) -> str:
 def build(models: Mapping[str, TrainedGenerator], folder: Path) -> gr.Blocks:
     """Lay the page out. Args: models, folder: as for serve."""
     names = list(models)
+    made = [str(path) for path in examples(folder)]
     largest = max(LARGEST_SIZE, *(model.image_size for model in models.values()))
 
     def color(
@@ -94,12 +95,18 @@ def build(models: Mapping[str, TrainedGenerator], folder: Path) -> gr.Blocks:
                     label = gr.Checkbox(label="Write into a corner that colours are guessed")
                 start = gr.Button("Colour it", variant="primary")
                 download = gr.DownloadButton("Download at full size", interactive=False)
+                shown = gr.Dataset(
+                    components=["image"], samples=[[path] for path in made], type="index",
+                    label="Or try one of these", layout="gallery",
+                )  # fmt: skip
             with gr.Column(scale=2, min_width=280):
                 slider = gr.ImageSlider(label="Before and after", interactive=False, max_height=640)
                 notes = gr.Markdown()
         inputs, outputs = [upload, model, size, saturation, label], [slider, download, notes]
-        gr.Examples([[str(path)] for path in examples(folder)], [upload], label="Examples")
+        shown.click(lambda index: made[index], shown, upload, queue=False)
         start.click(color, inputs, outputs, api_name="color")
+        # What is there to download is no longer this photo's.
+        upload.change(lambda: gr.DownloadButton(interactive=False), None, download, queue=False)
         upload.change(color, inputs, outputs)
         model.change(lambda name: models[name].image_size, model, size, queue=False)
     # One at a time: the others wait, instead of running out of memory together.

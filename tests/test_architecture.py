@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 # A module imports only from rows above its own, and never a sibling outside its own folder.
 ROWS = (
-    {"files", "errors", "plugins", "batch_norm", "lite0"},
+    {"files", "errors", "cores", "plugins", "batch_norm", "lite0"},
     {"ranks"},
     {"color", "images", "provenance", "plots", "settings"},
     {

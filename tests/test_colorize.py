@@ -130,6 +130,7 @@ def test_one_failure_is_reported_and_the_rest_goes_on(
     for name in (*faults, "absent.png"):
         (line,) = [line for line in printed.err.splitlines() if f"{name}:" in line]
         assert len(line) > len(name) + 12
+        assert "Error" not in line
     assert "Traceback" not in printed.err
     assert "2 coloured, 7 failed" in printed.out
     assert made_in("out") == ["whole.jpg", "z.png"]
@@ -157,6 +158,24 @@ def test_nothing_is_overwritten_by_mistake(
     assert colorize("a.png", "a.jpg", "--format", "png", "--output", "out") == 1
     assert "a.jpg: out/a.png is another photo's result" in capsys.readouterr().err
     assert source.read_bytes() == before
+
+
+def test_a_photo_that_is_named_twice_is_coloured_once(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "in" / "a.png")
+    assert colorize("in/a.png", "in", "in/a.png", "--output", "out") == 0
+    assert capsys.readouterr().out == "in/a.png -> out/a.png\n"
+
+
+def test_a_file_in_the_way_of_a_folder_is_reported(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "in" / "sub" / "a.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sub").write_text("in the way")
+    assert colorize("in", "--output", "out") == 1
+    assert capsys.readouterr().err == "in/sub/a.png: out/sub/a.png: File exists\n"
 
 
 def test_a_folder_without_pictures_is_reported(

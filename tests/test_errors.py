@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 import sys
 
@@ -24,6 +26,12 @@ def test_what_a_person_can_mend_ends_in_one_line(
         raise error
     assert ended.value.code == 1
     assert capsys.readouterr().err == "error: x\n"
+
+
+def test_a_file_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), ending_for_people():
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "out/a.png")
+    assert capsys.readouterr().err == "error: out/a.png: Read-only file system\n"
 
 
 def test_a_mistake_of_the_program_keeps_its_traceback() -> None:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -21,6 +23,7 @@ from PIL import Image
 import src
 from src import coloring, demo
 from tests.browser import Browser
+from tests.conftest import ROOT
 from tests.test_colorize import save_checkpoint
 
 gradio = pytest.importorskip("gradio", reason="the demo extra is not installed")
@@ -104,7 +107,10 @@ def test_a_photo_is_coloured_slid_over_and_downloaded(
 def test_settings_and_examples_work_on_a_phone(served: Served, browser: Browser) -> None:
     with browser.visit(served.address, viewport={"width": 390, "height": 844}) as visit:
         page = visit.page
-        page.click("text=cat.jpg")
+        examples = page.locator(f"img[src*='{served.folder}/examples/']")
+        page.wait_for_function("[...document.images].filter(i => i.naturalWidth > 100).length == 4")
+        assert examples.count() == 4
+        page.click("img[src*='cat.jpg']")
         page.wait_for_selector("button:has-text('Download at full size'):not([disabled])")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.click("text=Settings")
@@ -215,6 +221,29 @@ def test_a_missing_package_is_named(
     with pytest.raises(SystemExit, match="1"):
         demo.main(["--checkpoint", str(save_checkpoint(tmp_path / "a.ckpt"))])
     assert "colorization[demo]" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_make_demo_serves_the_page_until_it_is_stopped(tmp_path: Path) -> None:
+    if not (ROOT / ".venv").is_dir():
+        pytest.skip("this is not the .venv that make setup makes")
+    checkpoint = save_checkpoint(tmp_path / "a.ckpt")
+    before = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        ["make", "--no-print-directory", "-o", ".venv/.ready", "demo",
+         f"ARGS=--port 0 --checkpoint {checkpoint}"],
+        cwd=ROOT, env=before, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    ) as make:  # fmt: skip
+        try:
+            assert make.stdout is not None
+            said = next(line for line in make.stdout if line.startswith("The page is at "))
+            with urllib.request.urlopen(said.split()[4], timeout=10) as answer:
+                assert b"Colour an old photo" in answer.read()
+            assert list(tmp_path.glob("colorization-*"))
+        finally:
+            os.killpg(make.pid, signal.SIGINT)  # as Ctrl-C does
+        make.stdout.read()  # until the last of its processes has ended
+    assert not list(tmp_path.glob("colorization-*"))
 
 
 def test_mistakes_end_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:

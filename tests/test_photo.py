@@ -143,6 +143,19 @@ def test_exif_gps_and_resolution_are_kept_in_every_format(tmp_path: Path) -> Non
                 assert image.info["dpi"] == pytest.approx((600, 600), rel=1e-3)
 
 
+def test_iptc_records_of_a_jpeg_are_kept(tmp_path: Path) -> None:
+    Image.fromarray(color(RAMP)).save(tmp_path / "a.jpg")
+    words = ["-IPTC:Headline=Nana", "-IPTC:Keywords=boats", "-IPTC:Caption-Abstract=odd"]
+    if shutil.which("exiftool") is None:
+        pytest.skip("exiftool is not installed (Debian: libimage-exiftool-perl)")
+    subprocess.run(["exiftool", "-q", *words, str(tmp_path / "a.jpg")], check=True)
+    page = only_page(tmp_path / "a.jpg")
+    found = told(save(page.samples, tmp_path / "b.jpg", "JPEG", iptc=page.metadata.iptc))
+    assert (found["IPTC:Headline"], found["IPTC:Keywords"]) == ("Nana", "boats")
+    assert found["IPTC:Caption-Abstract"] == "odd"
+    assert not any("Warning" in name for name in found)
+
+
 def test_wide_gamut_becomes_srgb_in_8_and_16_bits(tmp_path: Path) -> None:
     """A profile whose primaries are those of sRGB but with red and blue exchanged."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())

@@ -1,12 +1,8 @@
 """Going through the pictures once, with every colouriser, and keeping rows and sums alone."""
 
 import hashlib
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +10,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from src import color, metrics
+from src.cores import side_by_side
 from src.evaluation.colorers import Colorer
 from src.evaluation.pictures import Example, Examples
 from src.evaluation.pretrained import Distance, Features
@@ -26,8 +23,6 @@ TRUE = {
     "colorfulness": metrics.colorfulness,
     "absolute_colorfulness": metrics.absolute_colorfulness,
 }
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass
@@ -139,28 +134,6 @@ def _add(example: Example, found: Mapping[str, Measured], judged: Judged) -> Non
             judged.regions[name].join(own.regions)
         for space, features in own.features.items():
             judged.gaussians[space][name].add(features)
-
-
-def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield the results in order, of as many items at once as there are cores, each on one.
-
-    Small tensors gain nothing from several threads, which wait for each other wherever the machine
-    has other work.
-    """
-    cores = min(os.cpu_count() or 1, 8)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    pending: deque[Future[Result]] = deque()
-    try:
-        with ThreadPoolExecutor(cores) as pool:
-            for item in items:
-                pending.append(pool.submit(work, item))
-                if len(pending) > cores:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-    finally:
-        torch.set_num_threads(threads)
 
 
 def read(examples: Examples, num_workers: int) -> Iterator[Example]:

@@ -28,6 +28,7 @@ UPRIGHT: dict[int, Callable[[Samples], Samples]] = {
 # Of a TIFF's page.
 KIND, BITS_PER_SAMPLE, PHOTOMETRIC = 254, 258, 262
 REDUCED_OR_MASK = 0b101
+IPTC_BLOCK = 0x0404  # of Photoshop's resources in a JPEG
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,13 @@ class Metadata:
     Attributes:
         exif: without the orientation, which is applied when pixels are read.
         xmp: the packet, empty where there is none.
+        iptc: IPTC-IIM records of a JPEG, as archives write them.
         dpi: pixels per inch across and down, where it is known.
     """
 
     exif: Image.Exif = field(default_factory=Image.Exif)
     xmp: bytes = b""
+    iptc: bytes = b""
     dpi: tuple[float, float] | None = None
 
 
@@ -118,11 +121,14 @@ def _metadata(image: Image.Image) -> Metadata:
         if content := image.getexif().get_ifd(directory):
             exif.get_ifd(directory).update(content)
     xmp = image.info.get("xmp", b"")
+    blocks = image.info.get("photoshop")
+    iptc = blocks.get(IPTC_BLOCK) if isinstance(blocks, dict) else None
     dpi = image.info.get("dpi", (0, 0))
     known = all(0 < float(value) < 1e6 for value in dpi)
     return Metadata(
         exif,
         xmp.encode() if isinstance(xmp, str) else bytes(xmp),
+        iptc if isinstance(iptc, bytes) else b"",
         (float(dpi[0]), float(dpi[1])) if known else None,
     )
 

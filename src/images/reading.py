@@ -73,7 +73,9 @@ def faults_named(file: Path | io.BytesIO) -> Iterator[None]:
         raise UnreadableImageError("more pixels than is safe to decode") from None
     # Decoders meet hostile bytes with whatever exception comes first.
     except Exception as error:
-        raise UnreadableImageError(f"{type(error).__name__}: {error}") from error
+        told = error.strerror if isinstance(error, OSError) else None
+        kind = "" if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
+        raise UnreadableImageError(told or f"broken picture: {kind}{error}") from error
 
 
 def open_image(file: Path | io.BytesIO) -> Image.Image:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
 
 from src import files
-from src.images.photo import Metadata, Page
+from src.images.photo import IPTC_BLOCK, Metadata, Page
 from src.images.profiles import srgb
 
 # Pillow's own settings would move L by 1 and halve the resolution of ab.
@@ -21,7 +21,7 @@ FAITHFUL_JPEG = {"quality": 99, "subsampling": 0}
 # Lossy WebP always halves the resolution of ab.
 WEBP = {"lossless": True, "method": 0, "quality": 0, "exact": True}
 MAX_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
-MAX_SEGMENT = 65_502  # bytes of EXIF or XMP that a JPEG can hold
+MAX_SEGMENT = 65_502  # bytes of EXIF, XMP or IPTC that a JPEG can hold
 MAX_CLASSIC_TIFF = 4_000_000_000
 # What describes a photograph; the rest of a TIFF's first directory describes its samples.
 DESCRIPTIVE = {
@@ -85,8 +85,19 @@ def _write_eight_bit(page: Page, file: BinaryIO, form: str) -> None:
         image = Image.fromarray(samples)
     # In memory first: given a file, Pillow says nothing of why writing to it failed.
     encoded = io.BytesIO()
-    image.save(encoded, form, **(FAITHFUL_JPEG if form == "JPEG" else WEBP), **_told(page.metadata))
+    options = FAITHFUL_JPEG | {"extra": _iptc(page.metadata)} if form == "JPEG" else WEBP
+    image.save(encoded, form, **options, **_told(page.metadata))
     file.write(encoded.getbuffer())
+
+
+def _iptc(metadata: Metadata) -> bytes:
+    """The segment of a JPEG that holds IPTC's records, in one of Photoshop's resources."""
+    records = metadata.iptc
+    if not 0 < len(records) < MAX_SEGMENT:
+        return b""
+    block = struct.pack(">4sHHI", b"8BIM", IPTC_BLOCK, 0, len(records)) + records
+    segment = b"Photoshop 3.0\0" + block + bytes(len(records) % 2)
+    return b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment
 
 
 def _told(metadata: Metadata) -> dict[str, Any]:
