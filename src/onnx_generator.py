@@ -116,4 +116,6 @@ def _session(runtime: ModuleType, content: bytes) -> Any:
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # what matters is raised as well
     options.intra_op_num_threads = torch.get_num_threads()
+    # Threads that wait in a loop would take the cores from those that then paint the picture.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -45,6 +45,7 @@ RECIPE = Settings(
     shares={"train": 0.6, "val": 0.2, "test": 0.2}, part="1/1",
 )  # fmt: skip
 PHOTOGRAPHS = ((500, 375), (1600, 1200))  # as ImageNet has them, and as a camera's small setting
+SHIFT = 48  # pixels by which the pictures of a scene differ
 Times = dict[str, list[float]]
 
 
@@ -222,7 +223,7 @@ def loader_row(size: tuple[int, int], rounds: int, scratch: Path) -> dict[str, A
 
 def prepare_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
     rows = []
-    for size, count in ((PHOTOGRAPHS[0], 192), ((4000, 3000), 6)):
+    for size, count in ((PHOTOGRAPHS[0], 480), ((4000, 3000), 6)):
         folder = photographs(scratch / f"originals{size[0]}", size, count)
         paths = sorted(folder.iterdir())
         ours, theirs, read = [], [], [0.0, 0.0]
@@ -238,7 +239,8 @@ def prepare_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any
                 np.savez(npz / path.stem, L=lab[..., 0], ab=lab[..., 1:])
             theirs.append(len(paths) / (clock() - began))
             read = [reading(target, scratch), npz_reading(npz)]
-        said = f"{statistics.median(ours[1:]):.0f} and {statistics.median(theirs[1:]):.1f}"
+        said = f"{len(paths)} pictures: {statistics.median(ours[1:]):.0f} and "
+        said += f"{statistics.median(theirs[1:]):.1f}"
         said += f" pictures/s; an epoch is read back at {read[0]:.0f} and {read[1]:.0f} pictures/s"
         ratios = [a / b for a, b in zip(ours[1:], theirs[1:], strict=True)]
         name = f"prepare, {size[0]}x{size[1]} / Pillow + skimage + np.savez"
@@ -286,7 +288,8 @@ def photographs(folder: Path, size: tuple[int, int] = PHOTOGRAPHS[0], count: int
     for scene in ("astronaut", "chelsea", "coffee", "rocket"):
         with Image.open(next(Path(skimage.data.__file__).parent.glob(f"{scene}.*"))) as image:
             for i in range(count):
-                box = (i, i, image.width - count + i, image.height - count + i)
+                at = SHIFT * i / count
+                box = (at, at, image.width - SHIFT + at, image.height - SHIFT + at)
                 image.convert("RGB").resize(size, box=box).save(folder / f"{scene}{i}.jpg")
     return folder
 
