@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from src import checkpoint, files, inference, provenance
+from src import checkpoint, files, inference, provenance, weights
 from src.checkpoint import TrainedGenerator
 from src.images import Page, Photo, eight_bit, write_pages
 
@@ -52,12 +52,12 @@ class Options:
 
 
 def load_generator(path: Path | None) -> TrainedGenerator:
-    """Load a checkpoint or an exported .onnx file.
+    """Load a checkpoint or an exported file; None is the network that ships.
 
-    Raises: ValueError: if it is refused, or none is named.
+    Raises: ValueError: if it is refused.
     """
-    if path is None:
-        raise ValueError("no model is named: add --checkpoint best.ckpt, or a .onnx of src.export")
+    if path is None or path == weights.PATH:
+        return weights.load()
     if path.suffix.lower() == ".onnx":
         from src import onnx_generator
 

@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         help="picture files, or folders, which are searched recursively; - is standard input",
     )
     add("--output", "-o", type=Path, help="folder for the results; they keep their photos' names")
-    add("--checkpoint", type=Path, help="a trained .ckpt, or the .onnx that src.export made of it")
+    add("--checkpoint", type=Path, help="a trained .ckpt, or what src.export made of one")
     add(
         "--size",
         type=int,

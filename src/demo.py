@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> None:
         "machine, and nothing is kept.",
     )
     parser.add_argument("--checkpoint", type=Path, nargs="+", default=[None],
-                        help="trained .ckpt or .onnx files to choose from")  # fmt: skip
+                        help="trained .ckpt or exported files to choose from")  # fmt: skip
     parser.add_argument("--port", type=int, default=7860, help="of 127.0.0.1 (7860)")
     given = parser.parse_args(arguments)
     with errors.ending_for_people():

@@ -285,10 +285,14 @@ def test_what_cannot_be_used_is_named_in_one_line_and_the_rest_is_judged(
     assert content["colorizers"]["first"]["ab_mae"]["low"] is None
 
 
+def test_the_network_that_ships_is_judged_where_nothing_is_named(place: Path) -> None:
+    assert run(f"data.root={place / 'data' / 'coffee'}", "hydra.run.dir=run") == 0
+    assert figures_of(Path("run"))["models"] == ["lite0_unet.safetensors"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        ((), "no checkpoint is given, and none ships yet"),
         (("predictions=empty",), "has the name of a judged one"),
         (("checkpoints=absent.ckpt",), "no checkpoint at absent.ckpt"),
         (("checkpoints=A", "data.root=empty"), "no pictures to judge in empty"),

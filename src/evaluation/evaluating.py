@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from src import color, files
+from src import color, files, weights
 from src.checkpoint import TrainedGenerator
 from src.curation.rules import Rules
 from src.data.pictures import Picture
@@ -101,10 +101,7 @@ def _contestants(
     asked = [Path(path).expanduser() for path in _list(config.checkpoints)]
     folders = [Path(path).expanduser() for path in _list(config.predictions)]
     if not asked and not folders:
-        raise ValueError(
-            "no checkpoint is given, and none ships yet: add checkpoints=[RUN/checkpoints/"
-            "best.ckpt], or predictions=DIR to judge pictures that another program made"
-        )
+        asked = [weights.PATH]
     trained, faults = colorers.load(asked)
     names = dict(zip([*trained, *folders], colorers.names([*trained, *folders]), strict=True))
     predictions = {}

@@ -21,7 +21,9 @@ class Lite0UNet(nn.Module):
         dropout: share of the deepest feature maps that a training step does without.
     """
 
-    def __init__(self, decoder_channels: Sequence[int], frozen_blocks: int, dropout: float) -> None:
+    def __init__(
+        self, decoder_channels: Sequence[int], frozen_blocks: int, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.dropout = nn.Dropout2d(dropout)
         self.encoder = Lite0()

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+import skimage.data
+import torch
+
+from src import color, colorize, metrics, weights
+from src.data.pictures import EvalPictures, Picture
+from src.inference import predict_ab
+
+SCENES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
+
+
+def test_the_shipped_network_is_small_and_its_figures_are_those_that_were_measured() -> None:
+    trained = weights.load()
+    assert weights.PATH.stat().st_size < 12e6
+    folder = Path(skimage.data.__file__).parent
+    pictures = EvalPictures([Picture(folder / name, name) for name in SCENES], 256, "stretch")
+    rgb = torch.stack([pictures[i]["rgb"] for i in range(len(pictures))])
+    L, true_ab = color.uint8_to_L_ab(rgb)
+    ab = torch.cat([predict_ab(one[None], trained.network, trained.image_size) for one in L])
+    colorings = {"": ab, "_zero": torch.zeros_like(ab)}
+    means = {k: float(v.mean()) for k, v in metrics.of_colorings(L, colorings, true_ab).items()}
+    # Another processor's convolutions differ in the last bits, and so by far less than this.
+    assert means["ab_mae_zero"] == pytest.approx(16.24, abs=0.02)
+    assert means["ab_mae"] == pytest.approx(12.17, abs=0.05)
+    assert means["psnr"] == pytest.approx(20.90, abs=0.05)
+    assert means["colorfulness"] == pytest.approx(21.7, abs=0.3)
+
+
+def test_a_damaged_network_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = bytearray(weights.PATH.read_bytes())
+    content[-1] ^= 1
+    monkeypatch.setattr(weights, "PATH", tmp_path / "damaged.safetensors")
+    for wrong in (bytes(content), None):
+        if wrong is not None:
+            weights.PATH.write_bytes(wrong)
+        else:
+            weights.PATH.unlink()
+        with pytest.raises(ValueError, match=r"damaged\.safetensors is not the file that ships"):
+            weights.load()
+
+
+def test_a_photo_is_coloured_without_naming_a_model(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        colorize.main([str(photos / "chelsea0.jpg"), "--output", str(tmp_path)])
+    assert ended.value.code == 0, capsys.readouterr().err
+    assert (tmp_path / "chelsea0.jpg").is_file()
