@@ -16,7 +16,7 @@ from src.curation import manifest, rules
 from src.curation.examine import Facts
 from src.curation.manifest import Row
 
-SHOWN, SHOWN_GROUPS, SHOWN_OF_GROUP = 24, 40, 6  # thumbnails of a rule, groups, pictures of each
+SHOWN, SHOWN_GROUPS, SHOWN_OF_GROUP = 24, 40, 7  # thumbnails of a rule, groups, pictures of each
 THUMBNAIL = 120
 SAMPLED, SHUFFLES = 4000, 200  # pictures and shuffles by which a difference is judged
 Key = tuple[str, str]  # source and sha256
@@ -63,6 +63,8 @@ def write(
         leak_count=len(leaks),
         differences=differences(rows, facts),
         chart=_data_uri(Image.fromarray(plots.hues(distributions)), "PNG") if distributions else "",
+        greys={split: f"{1 - own.sum():.0%}" for split, own in distributions.items()},
+        grey=round(rules.GREY), strong=[*map(round, rules.STRONG)],
     ))  # fmt: skip
 
 
