@@ -100,6 +100,7 @@ def test_every_file_stands_in_the_manifest_with_what_became_of_it(
     assert "python -m src.train data=folder data.root=set" in printed
     assert printed.splitlines()[-1] == "What was found: set/audit.html"
     page = Path("set/audit.html").read_text()
+    assert "<h2>Rejected</h2>" in page
     assert "cropped [1] = é, ü.jpg" in page
     assert rows["caf\\udce9.png"].kept
     assert page.count("data:image/jpeg") > 8

@@ -45,7 +45,7 @@ def audit(root: Path, limits: Rules, page: Path, num_workers: int) -> Verdict:
     listed = [replace(row, status="rejected" if row.reason else "kept") for row in rows]
     leaks = manifest.leaks(rows)
     findings.write(page, listed, {(one.source, one.sha256): one for one in facts},
-                   originals=root, prepared=root, leaks=leaks)  # fmt: skip
+                   originals=root, prepared=root, leaks=leaks, judged=True)  # fmt: skip
     return Verdict(_in_words(listed, leaks), len(leaks))
 
 

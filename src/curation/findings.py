@@ -33,11 +33,13 @@ class Shown:
 
 def write(
     path: Path, rows: Sequence[Row], facts: Mapping[Key, Facts], *, originals: Path, prepared: Path,
-    leaks: Sequence[Sequence[Row]] = (),
+    leaks: Sequence[Sequence[Row]] = (), judged: bool = False,
 ) -> None:  # fmt: skip
     """Write the page of a data set, with everything that it shows inside it.
 
-    Args: originals, prepared: where the pictures of rejected and of kept rows lie.
+    Args:
+        originals, prepared: where the pictures of rejected and of kept rows lie.
+        judged: nothing was rejected, the page says what would be.
     """
 
     def place(row: Row) -> Path:
@@ -54,7 +56,7 @@ def write(
         trim_blocks=True, lstrip_blocks=True,
     ).get_template("findings.html")  # fmt: skip
     files.write_text(path, template.render(
-        rows=rows,
+        rows=rows, judged=judged,
         counts=Counter(row.split for row in rows if row.kept),
         rejected={rule: (len(own), _shown(own[:SHOWN], place)) for rule, own in rejected.items()},
         groups=[(len(own), _shown(own[:SHOWN_OF_GROUP], place)) for own in groups[:SHOWN_GROUPS]],
