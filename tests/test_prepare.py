@@ -133,7 +133,10 @@ def test_training_takes_the_manifests_split_and_tells_of_leaks(
     moved = line.replace(f",{several.split},", f",{other},")
     Path("set/manifest.csv").write_text(text.replace(line, moved))
     assert subsets()[several.file] == other
-    assert "leaks: 1 groups of near-duplicates" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "leaks: 1 groups of near-duplicates" in printed
+    assert f"smaller.jpg ({other})" in printed
+    assert f"({several.split})" in printed
     Path("set/manifest.csv").write_text(text.replace(several.file, f"../{several.file}"))
     with pytest.raises(ValueError, match="no place in the folder"):
         subsets()
