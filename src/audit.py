@@ -16,6 +16,7 @@ from src.curation import auditing
 from src.curation.rules import Rules
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
+LEAKS = 3  # exit status; 1 and 2 are those of mistakes
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="audit")
@@ -31,7 +32,7 @@ def main(config: DictConfig) -> None:
         print(verdict.text)
         print(f"What was found: {files.from_here(page)}")
     if verdict.leaks:
-        sys.exit(1)
+        sys.exit(LEAKS)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How a command ends when something is wrong: one line for people, and a status."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -63,5 +64,5 @@ def in_one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         said = ": ".join(str(told) for told in (error.filename, error.strerror) if told)
     if "Original Traceback" in said:  # of a loading process: its last line says what happened
-        said = said.strip().splitlines()[-1]
+        said = re.sub(r"^[\w.]+: (\[Errno \d+\] )?", "", said.strip().splitlines()[-1])
     return " ".join(said.split())

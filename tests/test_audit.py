@@ -46,13 +46,14 @@ def test_leaks_and_grey_pictures_are_told_and_end_with_a_status(
     with Image.open(source) as image:
         ImageOps.mirror(image).save(split / "test" / "leak.png")
         image.convert("L").save(split / "val" / "grey.png")
-    assert run(monkeypatch, f"data.root={split}") == 1
+    assert run(monkeypatch, f"data.root={split}") == 3
     printed = capsys.readouterr().out
     assert " monochrome (" in printed
     assert "LEAKS: 1 groups of near-duplicates stand in more than one split" in printed
     assert "test/leak.png" in printed
     page = Path(printed.splitlines()[-1].removeprefix("What was found: ")).read_text()
     assert "Leaks: 1" in page
+    assert "Would be rejected" in page
     assert "test/leak.png" in page
 
 

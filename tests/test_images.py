@@ -1,4 +1,5 @@
 import io
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -129,17 +130,18 @@ def test_formats_that_start_other_programs_are_refused(tmp_path: Path) -> None:
         read_rgb(tmp_path / "a.jpg")
 
 
-def test_a_failed_write_leaves_the_old_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_image(orange(), tmp_path / "a.png")
-
-    def full_disk(self: Image.Image, path: Path, **_: object) -> None:
-        Path(path).write_bytes(b"half")
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(Image.Image, "save", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        write_image(orange(size=(2, 2)), tmp_path / "a.png")
-    assert near(read_rgb(tmp_path / "a.png"), ORANGE)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+def test_a_write_that_finds_no_room_leaves_the_old_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8))
+    write_image(noise, path)
+    size = path.stat().st_size
+    write_image(orange(), path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size - 1, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_image(noise, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert near(read_rgb(path), ORANGE)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]

@@ -14,8 +14,8 @@ import pytest
 import skimage.data
 from PIL import Image, ImageOps
 
-from src import prepare
-from src.curation import manifest
+from src import images, prepare
+from src.curation import examine, manifest
 from src.curation.manifest import Row
 from src.data import FolderData
 from tests.conftest import ROOT
@@ -100,6 +100,7 @@ def test_every_file_stands_in_the_manifest_with_what_became_of_it(
     assert "python -m src.train data=folder data.root=set" in printed
     assert printed.splitlines()[-1] == "What was found: set/audit.html"
     page = Path("set/audit.html").read_text()
+    assert "<h2>Rejected</h2>" in page
     assert "cropped [1] = é, ü.jpg" in page
     assert rows["caf\\udce9.png"].kept
     assert page.count("data:image/jpeg") > 8
@@ -132,7 +133,10 @@ def test_training_takes_the_manifests_split_and_tells_of_leaks(
     moved = line.replace(f",{several.split},", f",{other},")
     Path("set/manifest.csv").write_text(text.replace(line, moved))
     assert subsets()[several.file] == other
-    assert "leaks: 1 groups of near-duplicates" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "leaks: 1 groups of near-duplicates" in printed
+    assert f"smaller.jpg ({other})" in printed
+    assert f"({several.split})" in printed
     Path("set/manifest.csv").write_text(text.replace(several.file, f"../{several.file}"))
     with pytest.raises(ValueError, match="no place in the folder"):
         subsets()
@@ -297,11 +301,66 @@ def test_a_folder_that_cannot_be_listed_is_named_and_ends_nothing(
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
-    monkeypatch.setattr(os, "scandir", refusing)
-    assert run(monkeypatch, "source=source", "target=set") == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", refusing)
+        assert run(monkeypatch, "source=source", "target=set") == 0
     rows = by_source(Path("set"))
     assert rows["closed"].reason == "unreadable: Permission denied"
     assert len(rows) == 25
+    Image.fromarray(skimage.data.rocket()).save(source / "closed" / "rocket.png")
+    assert run(monkeypatch, "source=source", "target=set") == 0
+    rows = by_source(Path("set"))
+    assert "closed" not in rows
+    assert rows["closed/rocket.png"].kept
+
+
+def test_what_could_not_be_read_is_tried_again(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(photos, source)
+    Image.fromarray(skimage.data.rocket()).save(source / "rocket.png")
+    read = images.read_rgb_and_size
+
+    def refusing(path: Path, short_side: int) -> object:
+        if path.name == "rocket.png":
+            raise images.UnreadableImageError("HEIC needs one more package")
+        return read(path, short_side)
+
+    for _ in range(2):
+        with monkeypatch.context() as patched:
+            patched.setattr(examine, "read_rgb_and_size", refusing)
+            assert run(monkeypatch, "source=source", "target=set") == 0
+        reason = by_source(Path("set"))["rocket.png"].reason
+        assert reason == "unreadable: HEIC needs one more package"
+    journal = Path("set/.prepare/facts.jsonl").read_text()
+    assert journal.count("rocket.png") == 1
+    assert run(monkeypatch, "source=source", "target=set") == 0
+    assert by_source(Path("set"))["rocket.png"].kept
+    assert len(by_source(Path("set"))) == 25
+
+
+def test_a_new_picture_that_would_link_two_splits_is_rejected_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    Image.fromarray(skimage.data.chelsea()).save(source / "cat.png")
+    scene = Image.fromarray(skimage.data.rocket())
+    left, middle, right = (
+        scene.crop((x, 0, x + scene.width - 44, scene.height)) for x in (0, 22, 44)
+    )
+    left.save(source / "left.png")
+    right.save(source / "right.png")
+    assert run(monkeypatch, "source=source", "target=set") == 0
+    assert len({row.split for row in manifest.read(Path("set"))}) == 3
+    middle.save(source / "middle.png")
+    assert run(monkeypatch, "source=source", "target=set") == 0
+    assert by_source(Path("set"))["middle.png"].reason.startswith("links: would link ")
+    before = tree(Path("set"))
+    assert len([name for name in before if name.endswith(".jpg")]) == 3
+    assert run(monkeypatch, "source=source", "target=set") == 0
+    assert tree(Path("set")) == before
 
 
 def test_a_target_made_with_other_settings_is_refused_and_stays(

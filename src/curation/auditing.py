@@ -30,13 +30,13 @@ def audit(root: Path, limits: Rules, page: Path, num_workers: int) -> Verdict:
     split_of = _splits(root)
     examiner = Examiner(root, sorted(split_of), limits)
     facts = list(examined(examiner, num_workers))
-    looks = {one.sha256: one.looks for one in facts if one.looks[0]}
+    looks = {one.sha256: one.looks for one in facts if one.readable}
     places = splits.place_by_looks(looks, {}, {"train": 1.0})
     rows = [
         Row(
-            file=one.source, source=one.source, status="kept" if one.looks[0] else "rejected",
+            file=one.source, source=one.source, status="kept" if one.readable else "rejected",
             reason=one.fault, split=split_of[one.source],
-            group=places[one.sha256].group if one.looks[0] else "", sha256=one.sha256,
+            group=places[one.sha256].group if one.readable else "", sha256=one.sha256,
             width=one.width, height=one.height,
             mean_chroma=one.colors.mean_chroma if one.colors else 0.0,
         ) for one in facts
@@ -45,7 +45,7 @@ def audit(root: Path, limits: Rules, page: Path, num_workers: int) -> Verdict:
     listed = [replace(row, status="rejected" if row.reason else "kept") for row in rows]
     leaks = manifest.leaks(rows)
     findings.write(page, listed, {(one.source, one.sha256): one for one in facts},
-                   originals=root, prepared=root, leaks=leaks)  # fmt: skip
+                   originals=root, prepared=root, leaks=leaks, judged=True)  # fmt: skip
     return Verdict(_in_words(listed, leaks), len(leaks))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image, ImageOps
+from tqdm import tqdm
 
 # Two pictures are near when the bits in which their perceptual hashes differ, and twice those of
 # their difference hashes, are at most so many together. Of 1,200 photographs all but two were found
@@ -38,7 +39,8 @@ def near_pairs(own: Sequence[bytes], mirrored: Sequence[bytes]) -> Iterator[tupl
     """Find the pairs (i, j), i < j, of pictures that look the same, mirrored or not."""
     # The product of two hashes as +1 and -1 is their length less twice their distance.
     least = WEIGHTS.sum().item() - 2 * DISTANCE
-    for top in range(0, len(own), BLOCK):
+    blocks = range(0, len(own), BLOCK)
+    for top in tqdm(blocks, "near-duplicates", unit=" blocks", disable=None, delay=5):
         signs = _signs(own[top : top + BLOCK]) * WEIGHTS
         for left in range(top, len(own), BLOCK):
             found = set()

@@ -45,6 +45,10 @@ class Facts:
     colors: rules.Colors | None = None
     looks: tuple[str, str] = ("", "")
 
+    @property
+    def readable(self) -> bool:
+        return bool(self.looks[0])
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -166,15 +170,14 @@ class Journal:
         """Append facts as they come."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="ascii") as file:
-            if file.tell():
-                file.write("\n")  # ends a line that was cut off
             for facts in new:
                 file.write(_line(facts))
                 file.flush()
 
 
 def _line(facts: Facts) -> str:
-    return json.dumps(vars(facts), default=vars) + "\n"
+    # The break stands first: it ends a line that was cut off.
+    return "\n" + json.dumps(vars(facts), default=vars)
 
 
 def _parsed(line: str) -> Facts | None:

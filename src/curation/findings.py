@@ -16,7 +16,7 @@ from src.curation import manifest, rules
 from src.curation.examine import Facts
 from src.curation.manifest import Row
 
-SHOWN, SHOWN_GROUPS, SHOWN_OF_GROUP = 24, 40, 6  # thumbnails of a rule, groups, pictures of each
+SHOWN, SHOWN_GROUPS, SHOWN_OF_GROUP = 24, 40, 7  # thumbnails of a rule, groups, pictures of each
 THUMBNAIL = 120
 SAMPLED, SHUFFLES = 4000, 200  # pictures and shuffles by which a difference is judged
 Key = tuple[str, str]  # source and sha256
@@ -33,11 +33,13 @@ class Shown:
 
 def write(
     path: Path, rows: Sequence[Row], facts: Mapping[Key, Facts], *, originals: Path, prepared: Path,
-    leaks: Sequence[Sequence[Row]] = (),
+    leaks: Sequence[Sequence[Row]] = (), judged: bool = False,
 ) -> None:  # fmt: skip
     """Write the page of a data set, with everything that it shows inside it.
 
-    Args: originals, prepared: where the pictures of rejected and of kept rows lie.
+    Args:
+        originals, prepared: where the pictures of rejected and of kept rows lie.
+        judged: nothing was rejected, the page says what would be.
     """
 
     def place(row: Row) -> Path:
@@ -54,7 +56,7 @@ def write(
         trim_blocks=True, lstrip_blocks=True,
     ).get_template("findings.html")  # fmt: skip
     files.write_text(path, template.render(
-        rows=rows,
+        rows=rows, judged=judged,
         counts=Counter(row.split for row in rows if row.kept),
         rejected={rule: (len(own), _shown(own[:SHOWN], place)) for rule, own in rejected.items()},
         groups=[(len(own), _shown(own[:SHOWN_OF_GROUP], place)) for own in groups[:SHOWN_GROUPS]],
@@ -63,6 +65,8 @@ def write(
         leak_count=len(leaks),
         differences=differences(rows, facts),
         chart=_data_uri(Image.fromarray(plots.hues(distributions)), "PNG") if distributions else "",
+        greys={split: f"{1 - own.sum():.0%}" for split, own in distributions.items()},
+        grey=round(rules.GREY), strong=[*map(round, rules.STRONG)],
     ))  # fmt: skip
 
 

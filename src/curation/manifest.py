@@ -5,6 +5,7 @@ import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 from src import files
@@ -96,7 +97,10 @@ def _row(content: Mapping[str, str]) -> Row:
 
 
 def leaks(rows: Iterable[Row]) -> list[list[Row]]:
-    """Find the groups of near-duplicates, and equal files, that stand in more than one split."""
+    """Find the groups of near-duplicates, and equal files, that stand in more than one split.
+
+    Returns: the pictures of each, first one of each split.
+    """
     sets: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         if row.kept:
@@ -106,4 +110,11 @@ def leaks(rows: Iterable[Row]) -> list[list[Row]]:
     for own in sets.values():
         if len({row.split for row in own}) > 1:
             found[tuple(sorted(row.source for row in own))] = own
-    return [found[sources] for sources in sorted(found)]
+    return [_by_turns(found[sources]) for sources in sorted(found)]
+
+
+def _by_turns(rows: Iterable[Row]) -> list[Row]:
+    turns: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        turns[row.split].append(row)
+    return [row for own in zip_longest(*turns.values()) for row in own if row is not None]

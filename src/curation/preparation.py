@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -41,15 +42,17 @@ def prepare(
         stamps = {name: stamp(source / name) for name in sorted(images.find(source))
                   if not (source / name).resolve().is_relative_to(target.resolve())}  # fmt: skip
         known = {(facts.source, facts.stamp): facts for facts in journal.read()}
+        before = manifest.read(target) if (target / manifest.NAME).exists() else []
+        links = {row.sha256 for row in before if row.rule == "links"}
         new = [name for name, own in stamps.items()
-               if not _is_done(known.get((name, own)), target, settings)]  # fmt: skip
+               if not _is_done(known.get((name, own)), links, target, settings)]  # fmt: skip
         limits = rules.Rules(settings.min_size, settings.min_chroma_spread, settings.one_hue)
         examiner = Examiner(
             source, new, limits, writer=Writer(target, settings), part=settings.number_and_count
         )
         if new:
-            journal.add(examined(examiner, num_workers))
-        before = manifest.read(target) if (target / manifest.NAME).exists() else []
+            found = examined(examiner, num_workers)
+            journal.add(one for one in found if one != known.get((one.source, one.stamp)))
         facts = _current(journal.read(), stamps, before)
         return _finish(target, settings, source, facts, before, shard)
 
@@ -119,19 +122,24 @@ def _refuse_difference(folder: Path, made_with: Settings, settings: Settings) ->
             )
 
 
-def _is_done(facts: Facts | None, target: Path, settings: Settings) -> bool:
-    if facts is None:
+def _is_done(
+    facts: Facts | None, links: AbstractSet[str], target: Path, settings: Settings
+) -> bool:
+    # What could not be read may be by now: a permission, a package, a disk that came back.
+    if facts is None or not facts.readable:
         return False
-    return bool(facts.fault) or (target / file_of(facts.sha256, settings)).exists()
+    rejected = facts.fault or facts.sha256 in links
+    return bool(rejected) or (target / file_of(facts.sha256, settings)).exists()
 
 
 def _current(
     facts: Sequence[Facts], stamps: Mapping[str, tuple[int, int]], before: Sequence[Row]
 ) -> list[Facts]:
-    """Leave out what was said of files that have changed since, unless it was kept."""
+    """Leave out what was said of files that have changed or gone since, unless it was kept."""
     kept = {row.sha256 for row in before if row.kept}
-    latest = {(one.source, one.sha256): one for one in facts
-              if one.sha256 in kept or stamps.get(one.source, one.stamp) == one.stamp}  # fmt: skip
+    last_said = {(one.source, one.stamp): one for one in facts}
+    latest = {(one.source, one.sha256): one for one in last_said.values()
+              if one.sha256 in kept or stamps.get(one.source) == one.stamp}  # fmt: skip
     return sorted(latest.values(), key=_order)
 
 
@@ -148,7 +156,7 @@ def _finish(
     target: Path, settings: Settings, source: Path, facts: list[Facts], before: list[Row],
     shard: int | None,
 ) -> list[Row]:  # fmt: skip
-    if not any(one.looks[0] for one in facts) and settings.part == "1/1":
+    if not any(one.readable for one in facts) and settings.part == "1/1":
         count = len(facts)
         raise ValueError(
             f"none of {count} picture files in {source} can be read" + f": {facts[0].fault}"
@@ -158,7 +166,9 @@ def _finish(
     by_key = {(_printable(one.source), one.sha256): one for one in facts}
     page = target / "audit.html"
     rows = before
-    if by_key.keys() != {(row.source, row.sha256) for row in before} or not page.exists():
+    seen = {(*key, one.readable) for key, one in by_key.items()}
+    told = {(row.source, row.sha256, row.rule != "unreadable") for row in before}
+    if seen != told or not page.exists():
         rows = rows_of(facts, before, settings)
         findings.write(page, rows, by_key, originals=source, prepared=target)
         wanted = {target / row.file for row in rows if row.kept}

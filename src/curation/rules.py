@@ -92,10 +92,11 @@ class Rules:
         """Say why a picture is rejected; empty where it is not."""
         if min(width, height) < self.min_size:
             return f"too small: short side of {min(width, height)} under min_size={self.min_size}"
-        least, why = self.min_chroma_spread, f"min_chroma_spread={self.min_chroma_spread:g}"
-        if colors.hue_unity > self.one_hue:
-            least *= TONED
-            why = f"{least:g}: {TONED} times {why}, since it is all of one hue"
-        if colors.chroma_spread < least:
-            return f"monochrome: chroma spread of {colors.chroma_spread:.2f} under {why}"
+        least, spread = self.min_chroma_spread, colors.chroma_spread
+        said = f"monochrome: chroma spread of {spread:.2f} under"
+        why = f"min_chroma_spread={least:g}"
+        if spread < least:
+            return f"{said} {why}"
+        if spread < TONED * least and colors.hue_unity > self.one_hue:
+            return f"{said} {TONED * least:g}: {TONED} times {why}, since it is all of one hue"
         return ""

@@ -95,7 +95,7 @@ class FolderData(ColorizationData):
         assert self._manifest is not None
         leaks = manifest.leaks(self._manifest.values())
         if leaks:
-            sources = ", ".join(row.source for row in leaks[0][:3])
+            sources = ", ".join(f"{row.source} ({row.split})" for row in leaks[0][:3])
             rank_zero_only(print)(
                 f"leaks: {len(leaks)} groups of near-duplicates stand in more than one split of "
                 f"{self.root / manifest.NAME}, such as {sources}"

@@ -44,8 +44,11 @@ XMP_TAG = 700
 def write_image(image: Image.Image, path: Path) -> None:
     """Write a picture in the format of its suffix, JPEG at quality 95 and 4:4:4, whole or not."""
     form = Image.registered_extensions()[path.suffix.lower()]
+    # In memory first: on a full disk Pillow takes a part that was written for everything.
+    encoded = io.BytesIO()
+    image.save(encoded, form, **(JPEG if form == "JPEG" else {}))
     with files.whole(path) as partial:
-        image.save(partial, format=form, **(JPEG if form == "JPEG" else {}))
+        partial.write_bytes(encoded.getbuffer())
 
 
 def write_pages(pages: Iterable[Page], path: Path, form: str, pixels: int) -> None:
