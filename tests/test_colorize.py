@@ -216,15 +216,6 @@ def test_mistakes_end_with_one_line_and_change_nothing(
     assert not Path("out").exists()
 
 
-def test_without_a_model_one_line_says_what_to_add(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    photo(tmp_path / "a.png")
-    with pytest.raises(SystemExit, match="1"):
-        main(["a.png", "--output", "out"])
-    assert "add --checkpoint" in capsys.readouterr().err
-
-
 def test_a_full_disk_ends_the_work_with_what_was_done(
     tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

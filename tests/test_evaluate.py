@@ -154,7 +154,7 @@ def test_the_rows_give_the_totals(left: Path) -> None:
     assert apart == pytest.approx(one - other, abs=1e-6)
     listed = (left / "left_out.csv").read_text()
     assert "broken.jpg,not a picture" in listed
-    assert 'grey.png,"monochrome' in listed
+    assert "grey.png,monochrome" in listed
 
 
 def test_the_page_opens_in_a_browser_and_asks_the_network_for_nothing(
