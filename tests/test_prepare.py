@@ -15,7 +15,7 @@ import skimage.data
 from PIL import Image, ImageOps
 
 from src import images, prepare
-from src.curation import examine, manifest
+from src.curation import examine, manifest, writing
 from src.curation.manifest import Row
 from src.data import FolderData
 from tests.conftest import ROOT
@@ -409,3 +409,17 @@ def test_pictures_are_written_as_asked(
     [path] = Path("set/pictures").rglob("*.png")
     with Image.open(path) as image:
         assert image.size == shape
+
+
+def test_pictures_that_are_far_longer_than_wide_take_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photos: Path
+) -> None:
+    shutil.copytree(photos, tmp_path / "long")
+    Image.effect_noise((1, 60_000), 50).save(tmp_path / "long" / "line.png")
+    Image.effect_noise((48, 300), 50).save(tmp_path / "long" / "strip.png")
+    monkeypatch.setattr(writing, "MAX_PIXELS", 10_000)
+    command = [*FAST, f"source={tmp_path / 'long'}", "target=strips"]
+    assert run(monkeypatch, *command) == 0
+    found = by_source(Path("strips"))
+    assert found["line.png"].reason.startswith("too small")
+    assert "48x300 is too long for a short side of 48" in found["strip.png"].reason

@@ -96,6 +96,9 @@ class Examiner(Dataset[Seen | Facts | None]):
             if not self._is_own(found["sha256"]):
                 return None
             image, (width, height) = read_rgb_and_size(path, self.short_side)
+            shrunk = None
+            if self.writer and min(width, height) >= self.limits.min_size:
+                shrunk = self.writer.shrink(image)
         except (UnreadableImageError, OSError) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else error
             unreadable = Facts(**found, fault=f"unreadable: {said}")
@@ -105,7 +108,7 @@ class Examiner(Dataset[Seen | Facts | None]):
         small = image.reduce(max(1, min(image.size) // MEASURED_SIDE))
         own, mirrored = duplicates.fingerprints(small)
         facts = Facts(**found, width=width, height=height, looks=(own.hex(), mirrored.hex()))
-        return Seen(facts, small, self.writer.shrink(image) if self.writer else None)
+        return Seen(facts, small, shrunk)
 
     def judge(self, several: Sequence[Seen | Facts | None]) -> list[Facts]:
         """Measure and judge what was looked at, and hand on what is kept."""

@@ -12,6 +12,7 @@ from src import images
 from src.curation.recipe import SUFFIXES, Settings
 
 FOLDER = "pictures"
+MAX_PIXELS = 100_000_000  # of a written picture
 
 
 def file_of(sha256: str, settings: Settings) -> str:
@@ -28,7 +29,10 @@ class Writer:
     settings: Settings
 
     def shrink(self, image: Image.Image) -> Image.Image:
-        """Resample a picture to the data set's size."""
+        """Resample a picture to the data set's size.
+
+        Raises: UnreadableImageError: if it is so long that it would have too many pixels.
+        """
         size, short = self.settings.image_size, min(image.size)
         if self.settings.fit == "crop":
             left, top = (image.width - short) // 2, (image.height - short) // 2
@@ -36,6 +40,10 @@ class Writer:
         shape = (size, size)
         if self.settings.fit == "short":
             shape = (round(image.height * size / short), round(image.width * size / short))
+        if shape[0] * shape[1] > MAX_PIXELS:
+            raise images.UnreadableImageError(
+                f"{image.width}x{image.height} is too long for a short side of {size} pixels"
+            )
         # Pillow's bicubic resampling to within 1 of 255, in two thirds of its time.
         samples = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
         small = F.interpolate(samples, shape, mode="bicubic", antialias=True)[0].numpy()
