@@ -73,7 +73,7 @@ class TrainedGenerator:
 
     Attributes:
         network: L -> ab, both in [-1, 1].
-        image_size: short side, in pixels, of the pictures that it was trained on.
+        image_size: short side in pixels at which pictures are shown to it.
         mean_ab: (2,) the training set's mean ab, in a network's scale.
         sha256: of the checkpoint's file.
     """

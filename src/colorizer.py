@@ -30,7 +30,8 @@ class Colorizer(lightning.LightningModule):
         loss: `adversarial` names a loss of losses.ADVERSARIAL, `l1` weighs the L1 term, in which
             `chroma_weight` stresses colourful pixels, `mean_chroma` weighs each picture's.
         generator_optimizer, discriminator_optimizer: plain dicts with a `_target_` in torch.optim.
-        image_size: short side in pixels of the training pictures; travels in the checkpoint.
+        image_size: short side in pixels at which inference shows pictures to the network, that of
+            the training pictures unless set; travels in the checkpoint.
         pretrained_lr_scale: what starts from pretrained weights learns at this share of the rate.
         warmup_epochs: over which the learning rates rise from 0.
         decay_share: the learning rates fall linearly to 0 over this last share of the epochs.
