@@ -28,7 +28,8 @@ class Colorizer(lightning.LightningModule):
         generator, discriminator: plain dicts with a `_target_`; an empty discriminator means
             plain regression.
         loss: `adversarial` names a loss of losses.ADVERSARIAL, `l1` weighs the L1 term, in which
-            `chroma_weight` stresses colourful pixels, `mean_chroma` weighs each picture's.
+            `chroma_weight` stresses colourful pixels, `mean_chroma` weighs each picture's;
+            `cross_entropy` is for a generator that predicts bins of ab, and stands alone.
         generator_optimizer, discriminator_optimizer: plain dicts with a `_target_` in torch.optim.
         image_size: short side in pixels at which inference shows pictures to the network, that of
             the training pictures unless set; travels in the checkpoint.
@@ -68,7 +69,7 @@ class Colorizer(lightning.LightningModule):
         # Plain dicts alone: such a checkpoint loads with weights_only.
         self.save_hyperparameters(logger=False)
         self.automatic_optimization = False
-        for term in ("l1", "chroma_weight", "mean_chroma"):
+        for term in ("l1", "chroma_weight", "mean_chroma", "cross_entropy"):
             require_number(f"model.loss.{term}", loss[term], 0)
         require_number("model.pretrained_lr_scale", pretrained_lr_scale, 0, 1)
         require_number("model.warmup_epochs", warmup_epochs, 0)
@@ -81,6 +82,7 @@ class Colorizer(lightning.LightningModule):
         self.discriminator: nn.Module | None = (
             checkpoint.build(checkpoint.DISCRIMINATORS, discriminator) if discriminator else None
         )
+        losses.require_fitting(self.generator, loss, bool(discriminator))
         self.adversarial_loss = losses.adversarial(loss["adversarial"], bool(discriminator))
         self.ema_generator: AveragedModel | None = None
         if ema_decay is not None:
@@ -161,7 +163,7 @@ class Colorizer(lightning.LightningModule):
         self,
         L: Float[Tensor, "b 1 h w"],
         real_ab: Float[Tensor, "b 2 h w"],
-        fake_ab: Float[Tensor, "b 2 h w"],
+        fake_ab: Tensor,
     ) -> dict[str, Tensor]:
         if self.discriminator is None or self.adversarial_loss is None:
             return {}
@@ -177,11 +179,11 @@ class Colorizer(lightning.LightningModule):
         self,
         L: Float[Tensor, "b 1 h w"],
         real_ab: Float[Tensor, "b 2 h w"],
-        fake_ab: Float[Tensor, "b 2 h w"],
+        fake_ab: Tensor,  # (b, 2, h, w), or logits of bins
     ) -> dict[str, Tensor]:
         optimizer = _listed(self.optimizers())[0]
         with self.toggled_optimizer(optimizer):
-            figures, loss = losses.of_ab(fake_ab, real_ab, self.hparams["loss"])
+            figures, loss = losses.of_prediction(fake_ab, real_ab, self.hparams["loss"])
             if self.discriminator is not None:
                 assert self.adversarial_loss is not None
                 adversarial = self.adversarial_loss(self.discriminator(L, fake_ab), True)

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from src import quantization
 from src.settings import require_one_of
 
 # (patch logits, is_real) -> how far the logits are from that verdict; never negative.
@@ -38,10 +39,16 @@ def mean_chroma(
     return F.l1_loss(*means)
 
 
-def of_ab(
-    fake_ab: Float[Tensor, "b 2 h w"], real_ab: Float[Tensor, "b 2 h w"], weights: Mapping[str, Any]
+def of_prediction(
+    fake_ab: Tensor, real_ab: Float[Tensor, "b 2 h w"], weights: Mapping[str, Any]
 ) -> tuple[dict[str, Tensor], Float[Tensor, ""]]:
-    """Return the terms that need no discriminator, as they are logged, and their weighted sum."""
+    """Return the terms that need no discriminator, as they are logged, and their weighted sum.
+
+    Args: fake_ab: (b, 2, h, w), or logits of bins, for which `cross_entropy` alone counts.
+    """
+    if weights["cross_entropy"]:
+        term = quantization.cross_entropy(fake_ab, real_ab, weights["chroma_weight"])
+        return {"train/g_loss_cross_entropy": term}, weights["cross_entropy"] * term
     term = l1(fake_ab, real_ab, weights["chroma_weight"])
     terms, loss = {"train/g_loss_l1": term}, weights["l1"] * term
     if weights["mean_chroma"]:
@@ -80,3 +87,19 @@ def adversarial(name: str | None, has_discriminator: bool) -> AdversarialLoss | 
             f"it, {choices}, or model/discriminator=none"
         )
     return ADVERSARIAL[name]
+
+
+def require_fitting(
+    generator: nn.Module, weights: Mapping[str, Any], has_discriminator: bool
+) -> None:
+    """Check that a generator predicts what its losses judge.
+
+    Raises: ValueError: if not.
+    """
+    predicts_bins = getattr(generator, "predicts_bins", False)
+    if predicts_bins != bool(weights["cross_entropy"]) or (predicts_bins and has_discriminator):
+        needs = "model/loss=cross_entropy and model/discriminator=none" if predicts_bins else "0"
+        raise ValueError(
+            f"model.loss.cross_entropy is {weights['cross_entropy']:g} for a generator that "
+            f"predicts {'bins of ab' if predicts_bins else 'ab'}: expected {needs}"
+        )

@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 # A module imports only from rows above its own, and never a sibling outside its own folder.
 ROWS = (
-    {"files", "errors", "cores", "plugins", "batch_norm", "lite0"},
+    {"files", "errors", "cores", "plugins", "batch_norm", "lite0", "quantization"},
     {"ranks"},
     {"color", "images", "provenance", "plots", "settings"},
     {
@@ -81,7 +81,7 @@ def test_networks_import_torch_and_blocks_alone() -> None:
     for path in [*(ROOT / "src/generators").glob("*.py"), ROOT / "src/discriminators.py"]:
         for name in imported(path):
             assert name.split(".")[0] in {"torch", "jaxtyping", "collections", "typing"} or (
-                name.startswith(("src.generators.blocks", "src.lite0"))
+                name.startswith(("src.generators.blocks", "src.lite0", "src.quantization"))
             ), f"{path.name} imports {name}"
 
 

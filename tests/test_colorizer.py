@@ -15,6 +15,7 @@ from src import checkpoint, color
 from src.colorizer import Colorizer, NonFiniteLossError
 from src.experiment import train
 from src.lite0 import Lite0, load_imagenet_weights
+from src.quantization import annealed_mean
 
 Configure = Callable[..., DictConfig]
 
@@ -119,6 +120,23 @@ def test_one_batch_is_overfitted(configure: Configure, model_name: str) -> None:
     error = (model.generator(L) - ab).abs().mean()
     own_mean = (ab.mean(dim=(2, 3), keepdim=True) - ab).abs().mean()
     assert error < 0.35 * own_mean
+
+
+def test_a_batch_of_two_colors_is_learned_as_classes(configure: Configure) -> None:
+    torch.manual_seed(0)
+    model: Colorizer = instantiate(
+        configure("model=lite0_classes", "model.warmup_epochs=0", "model.ema_decay=null").model
+    )
+    L = torch.full((2, 1, 32, 32), -0.5)
+    L[1] = 0.5
+    ab = torch.zeros(2, 2, 32, 32)
+    ab[0, 0], ab[1, 1] = 0.5, -0.4  # dark is red, light is blue
+    fit(model, OneBatch(L, ab, length=20), epochs=4)
+    logged = model.trainer.callback_metrics
+    assert logged["train/g_loss"] == logged["train/g_loss_cross_entropy"]
+    # In training mode: twenty steps are few for the running statistics of batch norm.
+    learned = annealed_mean(model.generator.train()(L), temperature=0.38)
+    assert (learned - ab[..., ::4, ::4]).abs().mean() < 0.05
 
 
 def test_the_moving_average_is_of_the_generator_alone_and_serves_inference(
@@ -242,6 +260,10 @@ def test_a_generator_can_start_from_a_regression_checkpoint(
      (["model.loss.l1=much"], r"number in \[0, inf\]"),
      (["model.loss.l1=nan"], r"number in \[0, inf\]"),
      (["model.loss.chroma_weight=-1"], r"number in \[0, inf\]"),
+     (["model=lite0_classes", "model/loss=l1"], "predicts bins of ab: expected model/loss=cross_"),
+     (["model=lite0_classes", "model/discriminator=patchgan"], "expected model/loss=cross_entropy"),
+     (["model=lite0_classes", "model.generator.temperature=0"], "temperature is 0: expected over"),
+     (["model/loss=cross_entropy"], "for a generator that predicts ab: expected 0"),
      (["model.pretrained_lr_scale=2"], r"number in \[0, 1\]"),
      (["model.warmup_epochs=-1"], r"number in \[0, inf\]"),
      (["model.decay_share=2.0"], r"number in \[0, 1\]"),

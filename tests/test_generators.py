@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from src.generators.cnn import CNN
-from src.generators.lite0_unet import Lite0UNet
+from src.generators.lite0_unet import Lite0Classes, Lite0UNet
 from src.generators.unet import UNet
 
 
@@ -30,8 +30,13 @@ def test_the_cnn_has_the_reports_layers() -> None:
 @settings(max_examples=15, deadline=None)
 @pytest.mark.parametrize(
     "network",
-    [CNN(4).eval(), UNet(4).eval(), Lite0UNet([8, 8, 8, 8], 3, 0.1).eval()],
-    ids=["cnn", "unet", "lite0_unet"],
+    [
+        CNN(4).eval(),
+        UNet(4).eval(),
+        Lite0UNet([8, 8, 8, 8], 3, 0.1).eval(),
+        Lite0Classes(decoder_channels=[8, 8, 8, 8], frozen_blocks=3, temperature=0.4).eval(),
+    ],
+    ids=["cnn", "unet", "lite0_unet", "lite0_classes"],
 )
 def test_any_size_comes_back_as_ab_of_that_size(
     network: nn.Module, height: int, width: int

@@ -1,12 +1,14 @@
 """A light U-Net whose encoder knows ImageNet."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from src import quantization
 from src.generators.blocks import DoubleConv, pad_to_multiple
 from src.lite0 import STRIDE, TAPS, Lite0, load_imagenet_weights
 
@@ -36,7 +38,8 @@ class Lite0UNet(nn.Module):
             DoubleConv(below + skip, width)
             for below, skip, width in zip(widths, reversed(skips), widths[1:], strict=False)
         )
-        self.head = nn.Sequential(nn.Conv2d(widths[-1], 2, 1), nn.Tanh())
+        self.width = widths[-1]
+        self.head: nn.Module = nn.Sequential(nn.Conv2d(widths[-1], 2, 1), nn.Tanh())
 
     def load_pretrained(self) -> None:
         """Start the encoder from ImageNet. Raises: ValueError: if the weights are not installed."""
@@ -54,7 +57,10 @@ class Lite0UNet(nn.Module):
 
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 2 h w"]:
         """Predict ab in [-1, 1] from L in [-1, 1], at any size."""
-        height, width = L.shape[-2:]
+        return _enlarged(self.head(self.features(L)), L)
+
+    def features(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b c i j"]:
+        """What the head sees, at half the size of L after padding."""
         # L* and a grey's sRGB value differ by less than 0.04: the encoder may see it as grey.
         *skips, x = self.encoder(pad_to_multiple(L, STRIDE).expand(-1, 3, -1, -1))
         x = self.dropout(x)
@@ -62,4 +68,39 @@ class Lite0UNet(nn.Module):
             skip = skips.pop()
             x = F.interpolate(x, skip.shape[-2:], mode="nearest")
             x = merge(torch.cat([x, skip], dim=1))
-        return F.interpolate(self.head(x), scale_factor=2, mode="bilinear")[..., :height, :width]
+        return x
+
+
+class Lite0Classes(Lite0UNet):
+    """The same with probabilities of the ab plane's bins for ab (Zhang et al. 2016).
+
+    In training it gives logits, of every second row and column that it could tell: neighbours
+    are alike, and the bins are a quarter of a step's time then.
+
+    Args:
+        temperature: of the annealed mean that makes one colour of the probabilities.
+        others: as for Lite0UNet.
+    """
+
+    predicts_bins = True
+
+    def __init__(self, *, temperature: float, **others: Any) -> None:
+        super().__init__(**others)
+        if not 0 < temperature <= 1:
+            raise ValueError(f"temperature is {temperature}: expected over 0, and at most 1")
+        self.temperature = temperature
+        self.head = nn.Conv2d(self.width, quantization.BINS, 1)
+
+    def forward(self, L: Float[Tensor, "b 1 h w"]) -> Tensor:
+        """Predict ab in [-1, 1] from L in [-1, 1], at any size; in training, logits of bins."""
+        features = self.features(L)
+        if self.training:
+            return self.head(features[..., ::2, ::2])
+        return _enlarged(quantization.annealed_mean(self.head(features), self.temperature), L)
+
+
+def _enlarged(
+    half: Float[Tensor, "b 2 i j"], L: Float[Tensor, "b 1 h w"]
+) -> Float[Tensor, "b 2 h w"]:
+    height, width = L.shape[-2:]
+    return F.interpolate(half, scale_factor=2, mode="bilinear")[..., :height, :width]
