@@ -1,6 +1,6 @@
 """Parts that generators share."""
 
-import torch.nn.functional as F
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -21,9 +21,15 @@ class DoubleConv(nn.Sequential):
 
 
 def pad_to_multiple(L: Float[Tensor, "b c h w"], multiple: int) -> Float[Tensor, "b c H W"]:
-    """Repeat the last row and column until both sides divide by `multiple`; crop with `[:h, :w]`.
+    """Mirror the last rows and columns until both sides divide by `multiple`; crop with `[:h, :w]`.
 
-    This lets a network that halves its input several times take pictures of any size.
+    This lets a network that halves its input several times take pictures of any size. Repeating the
+    last row and column instead draws streaks, which spoil what it sees of all the picture.
     """
-    height, width = L.shape[-2:]
-    return F.pad(L, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+    for axis in (-2, -1):
+        size = L.shape[axis]
+        i = torch.arange(size + -size % multiple, device=L.device)
+        period = torch.full_like(i, 2 * size)  # a tensor, since ONNX's remainder takes no free size
+        i = i % period
+        L = L.index_select(axis, torch.minimum(i, period - 1 - i))
+    return L
