@@ -80,9 +80,7 @@ def test_every_run_composes_and_its_data_is_built(
         assert hasattr(callback, "on_fit_start")
 
 
-@pytest.mark.parametrize(
-    "experiment", sorted({*options("experiment")} - {"search", "shipped"})
-)
+@pytest.mark.parametrize("experiment", sorted({*options("experiment")} - {"search", "shipped"}))
 def test_every_repeated_experiment_has_full_networks(
     configure: Configure, tmp_path: Path, experiment: str
 ) -> None:
