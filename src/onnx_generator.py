@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import warnings
 from pathlib import Path
 from types import ModuleType
@@ -105,6 +106,8 @@ def export(
 
 
 def _runtime() -> ModuleType:
+    # Its official builds would keep a device's identifier and report what they run to Microsoft.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except ImportError:

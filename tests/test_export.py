@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from src.checkpoint import TrainedGenerator, load_generator
 from src.generators.cnn import CNN
 from src.generators.lite0_unet import Lite0UNet
 from src.generators.unet import UNet
+from tests.conftest import ROOT
 from tests.test_colorize import save_checkpoint
 
 
@@ -57,6 +61,20 @@ def test_a_photo_gets_the_colors_that_pytorch_gives(exported: Path, tmp_path: Pa
             colorize.main(["a.png", "-o", model, "--checkpoint", str(exported / model)])
         made.append(np.asarray(Image.open(f"{model}/a.png")).astype(int))
     assert np.abs(made[0] - made[1]).max() <= 1
+
+
+def test_onnx_runtime_reports_to_nobody(exported: Path, tmp_path: Path) -> None:
+    Image.radial_gradient("L").save(tmp_path / "a.png")
+    home = tmp_path / "home"
+    home.mkdir()
+    places = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    command = ["a.png", "-o", "out", "--checkpoint", str(exported / "model.onnx")]
+    subprocess.run(
+        [sys.executable, "-m", "src.colorize", *command], cwd=tmp_path, check=True,
+        env={**os.environ, **places, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert Path("out/a.png").is_file()
+    assert not [*home.rglob("*")]  # where it would keep what it has yet to send
 
 
 def test_a_model_that_disagrees_is_not_written(
