@@ -69,8 +69,6 @@ class Colorizer(lightning.LightningModule):
         # Plain dicts alone: such a checkpoint loads with weights_only.
         self.save_hyperparameters(logger=False)
         self.automatic_optimization = False
-        for term in ("l1", "chroma_weight", "mean_chroma", "cross_entropy"):
-            require_number(f"model.loss.{term}", loss[term], 0)
         require_number("model.pretrained_lr_scale", pretrained_lr_scale, 0, 1)
         require_number("model.warmup_epochs", warmup_epochs, 0)
         require_number("model.decay_share", decay_share, 0, 1)

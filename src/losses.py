@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from src import quantization
-from src.settings import require_one_of
+from src.settings import require_number, require_one_of
 
+TERMS = ("l1", "chroma_weight", "mean_chroma", "cross_entropy")
 # (patch logits, is_real) -> how far the logits are from that verdict; never negative.
 AdversarialLoss = Callable[[Tensor, bool], Tensor]
 
@@ -92,14 +93,23 @@ def adversarial(name: str | None, has_discriminator: bool) -> AdversarialLoss | 
 def require_fitting(
     generator: nn.Module, weights: Mapping[str, Any], has_discriminator: bool
 ) -> None:
-    """Check that a generator predicts what its losses judge.
+    """Check the weights of losses, and that a generator predicts what they judge.
 
-    Raises: ValueError: if not.
+    Raises: ValueError: if a weight is absent or out of range, or judges what is not predicted.
     """
+    for term in TERMS:
+        if term not in weights:
+            raise ValueError(f"model.loss.{term} is missing: expected a number, 0 for none of it")
+        require_number(f"model.loss.{term}", weights[term], 0)
     predicts_bins = getattr(generator, "predicts_bins", False)
-    if predicts_bins != bool(weights["cross_entropy"]) or (predicts_bins and has_discriminator):
-        needs = "model/loss=cross_entropy and model/discriminator=none" if predicts_bins else "0"
+    judges_ab = has_discriminator or any(weights[term] for term in ("l1", "mean_chroma"))
+    if predicts_bins and (judges_ab or not weights["cross_entropy"]):
+        raise ValueError(
+            "the generator predicts bins of ab: expected model/loss=cross_entropy alone, and "
+            "model/discriminator=none"
+        )
+    if weights["cross_entropy"] and not predicts_bins:
         raise ValueError(
             f"model.loss.cross_entropy is {weights['cross_entropy']:g} for a generator that "
-            f"predicts {'bins of ab' if predicts_bins else 'ab'}: expected {needs}"
+            "predicts ab: expected 0"
         )

@@ -261,6 +261,8 @@ def test_a_generator_can_start_from_a_regression_checkpoint(
      (["model.loss.l1=nan"], r"number in \[0, inf\]"),
      (["model.loss.chroma_weight=-1"], r"number in \[0, inf\]"),
      (["model=lite0_classes", "model/loss=l1"], "predicts bins of ab: expected model/loss=cross_"),
+     (["model=lite0_classes", "model.loss.mean_chroma=1"], "expected model/loss=cross_entropy al"),
+     (["~model.loss.cross_entropy"], "model.loss.cross_entropy is missing: expected a number"),
      (["model=lite0_classes", "model/discriminator=patchgan"], "expected model/loss=cross_entropy"),
      (["model=lite0_classes", "model.generator.temperature=0"], "temperature is 0: expected over"),
      (["model/loss=cross_entropy"], "for a generator that predicts ab: expected 0"),

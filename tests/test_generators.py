@@ -7,6 +7,7 @@ from torch import nn
 from src.generators.cnn import CNN
 from src.generators.lite0_unet import Lite0Classes, Lite0UNet
 from src.generators.unet import UNet
+from src.quantization import BINS, cross_entropy
 
 
 def parameters(network: nn.Module) -> int:
@@ -44,6 +45,16 @@ def test_any_size_comes_back_as_ab_of_that_size(
     ab = network(torch.rand(2, 1, height, width) * 2 - 1)
     assert ab.shape == (2, 2, height, width)
     assert ab.abs().max() <= 1
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 32), (50, 37), (3, 1)])
+def test_logits_of_bins_are_those_of_the_picture_without_its_padding(
+    height: int, width: int
+) -> None:
+    network = Lite0Classes(decoder_channels=[8, 8, 8, 8], frozen_blocks=3, temperature=0.4)
+    logits = network(torch.rand(2, 1, height, width))
+    assert logits.shape == (2, BINS, -(-height // 4), -(-width // 4))
+    assert cross_entropy(logits, torch.zeros(2, 2, height, width), 0).isfinite()
 
 
 @pytest.mark.parametrize("network", [CNN(4).eval(), UNet(4).eval()], ids=["cnn", "unet"])

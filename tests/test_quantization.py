@@ -37,18 +37,22 @@ def test_the_cross_entropy_is_least_at_the_true_color(color: tuple[float, float]
     torch.testing.assert_close(annealed_mean(logits.detach(), 1), real, atol=0.02, rtol=0)
 
 
-def test_a_logit_stands_for_all_the_pixels_that_it_covers() -> None:
-    real = torch.zeros(1, 2, 4, 4)
-    real[:, 0, ::2] = 1.0
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (18, 17), (1, 3)])
+def test_a_logit_stands_for_its_own_pixels_at_half_size(height: int, width: int) -> None:
+    real = torch.zeros(1, 2, height, width)
+    real[:, 0, ::4, ::4] = 0.5
+    real[:, 0, 1::4, ::4] = 0.5
+    real[:, 0, ::4, 1::4] = 0.5
+    real[:, 0, 1::4, 1::4] = 0.5
     half_red = logits_of({(STEPS - 1) * 3 // 4 * STEPS + STEPS // 2: 0.5,
                           ((STEPS - 1) * 3 // 4 + 1) * STEPS + STEPS // 2: 0.5})  # fmt: skip
-    loss = cross_entropy(half_red.expand(-1, -1, 2, 2), real, 0)
-    torch.testing.assert_close(loss, torch.tensor(2.0).log())
+    logits = half_red.expand(-1, -1, (height + 3) // 4, (width + 3) // 4)
+    torch.testing.assert_close(cross_entropy(logits, real, 0), torch.tensor(2.0).log())
 
 
 def test_a_chroma_weight_stresses_errors_where_the_truth_is_colorful() -> None:
-    real = torch.zeros(1, 2, 1, 2)
-    real[:, 0, :, 1] = 1.0
+    real = torch.zeros(1, 2, 1, 8)
+    real[..., 4:][:, 0] = 1.0
     wrong_on_red = logits_of({GREY: 1.0}).expand(-1, -1, 1, 2)
     wrong_on_grey = logits_of({RED: 1.0}).expand(-1, -1, 1, 2)
     both = [cross_entropy(one, real, 0) for one in (wrong_on_red, wrong_on_grey)]

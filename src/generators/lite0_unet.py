@@ -74,8 +74,8 @@ class Lite0UNet(nn.Module):
 class Lite0Classes(Lite0UNet):
     """The same with probabilities of the ab plane's bins for ab (Zhang et al. 2016).
 
-    In training it gives logits, of every second row and column that it could tell: neighbours
-    are alike, and the bins are a quarter of a step's time then.
+    In training it gives logits, of every second row and column of the half size: neighbours are
+    alike, and the bins are a quarter of a step's time then.
 
     Args:
         temperature: of the annealed mean that makes one colour of the probabilities.
@@ -95,7 +95,8 @@ class Lite0Classes(Lite0UNet):
         """Predict ab in [-1, 1] from L in [-1, 1], at any size; in training, logits of bins."""
         features = self.features(L)
         if self.training:
-            return self.head(features[..., ::2, ::2])
+            height, width = L.shape[-2:]
+            return self.head(features[..., : (height + 1) // 2 : 2, : (width + 1) // 2 : 2])
         return _enlarged(quantization.annealed_mean(self.head(features), self.temperature), L)
 
 
