@@ -1,8 +1,12 @@
 """Colourise photographs: python -m src.colorize PHOTO FOLDER ... --output colored/"""
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # what is imported lives to the end: to look for garbage in it takes half a second
+
 import argparse
 import errno
-import gc
 import shutil
 import sys
 import tempfile
@@ -229,6 +233,6 @@ class Batch:
 
 
 if __name__ == "__main__":
-    # All that was imported is there to the end: to look for garbage in it then takes 0.3 seconds.
     gc.freeze()
+    gc.enable()
     main()
