@@ -28,7 +28,11 @@ class OnnxGenerator(nn.Module):
         self._session = session
 
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 2 h w"]:
-        (ab,) = self._session.run(["ab"], {"L": L.cpu().contiguous().numpy()})
+        try:
+            (ab,) = self._session.run(["ab"], {"L": L.cpu().contiguous().numpy()})
+        # Of ONNX Runtime's own kinds, which share no parent but this.
+        except Exception as error:
+            raise RuntimeError(f"ONNX Runtime: {str(error).splitlines()[0]}") from None
         return torch.from_numpy(ab).to(L.device)
 
 
@@ -50,7 +54,6 @@ def load(path: Path) -> TrainedGenerator:
         image_size = int(told["image_size"])
         mean_ab = torch.tensor([float(value) for value in told["mean_ab"].split()])
         ab = network(torch.zeros(1, 1, 32, 32))
-    # Of ONNX Runtime's own kinds, which share no parent but this.
     except Exception as error:
         reason = (
             str(error).splitlines()[0] if isinstance(error, RuntimeError) else "not of src.export"

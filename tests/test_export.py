@@ -1,3 +1,4 @@
+import math
 import os
 import subprocess
 import sys
@@ -106,22 +107,26 @@ def test_a_unet_agrees_too(tmp_path: Path) -> None:
     assert onnx_generator.export(trained, tmp_path / "a.onnx", export.pictures(32)) <= 1e-4
 
 
-def model(*weights: TensorProto, **told: str) -> bytes:
+def model(*weights: TensorProto, operation: str = "Add", **told: str) -> bytes:
     """A well-formed ONNX model that takes L to ab = (L + W, L + W)."""
 
     def sizes(channels: int) -> list[str | int | None]:
         return ["b", channels, "h", "w"]
 
     graph = helper.make_graph(
-        [helper.make_node("Add", ["L", "W"], ["a"]),
+        [helper.make_node(operation, ["L", "W"], ["a"]),
          helper.make_node("Concat", ["a", "a"], ["ab"], axis=1)], "g",
         [helper.make_tensor_value_info("L", TensorProto.FLOAT, sizes(1))],
         [helper.make_tensor_value_info("ab", TensorProto.FLOAT, sizes(2))],
-        weights or [helper.make_tensor("W", TensorProto.FLOAT, [1], [0.5])],
+        weights or [weights_of(1)],
     )  # fmt: skip
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     helper.set_model_props(made, {"image_size": "32", "mean_ab": "0 0"} | told)
     return bytes(made.SerializeToString())
+
+
+def weights_of(*shape: int) -> TensorProto:
+    return helper.make_tensor("W", TensorProto.FLOAT, shape, [0.5] * math.prod(shape))
 
 
 def weights_in(place: str) -> TensorProto:
@@ -207,3 +212,23 @@ def test_the_lite0_unet_is_the_same_at_sizes_beyond_its_training(tmp_path: Path)
         expected = network(L)
     actual = coloring.load_generator(tmp_path / "a.onnx").network(L)
     torch.testing.assert_close(actual, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [(model(weights_of(32, 32)), "ONNX Runtime: "),
+     (model(weights_of(1), operation="Pow"), "no numbers")],
+    ids=["of one size", "not finite"],
+)  # fmt: skip
+def test_a_model_that_fails_at_a_photo_is_reported_in_one_line_and_the_rest_goes_on(
+    tmp_path: Path, content: bytes, fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.onnx").write_bytes(content)
+    for name in ("a.png", "b.png"):
+        Image.radial_gradient("L").resize((70, 50)).save(tmp_path / name)
+    with pytest.raises(SystemExit, match="1"):
+        colorize.main(["a.png", "b.png", "-o", "out", "--checkpoint", "model.onnx"])
+    printed = capsys.readouterr()
+    assert [line.split(":")[0] for line in printed.err.splitlines()] == ["a.png", "b.png"]
+    assert printed.err.count(fault) == 2
+    assert printed.out == "0 coloured, 2 failed: out\n"
