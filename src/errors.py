@@ -1,5 +1,6 @@
 """How a command ends when something is wrong: one line for people, and a status."""
 
+import io
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 
 import torch
 
+ENDING = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 # What a person can mend: it ends with one line instead of a traceback.
 EXPECTED = (ArithmeticError, MemoryError, OSError, torch.OutOfMemoryError, TypeError, ValueError)
 # Their errors too, by name: tools that need neither of them start faster without their import.
@@ -19,6 +21,8 @@ EXPECTED_OF = ("hydra.errors", "lightning.fabric.utilities.exceptions", "omegaco
 @contextmanager
 def ending_for_people() -> Iterator[None]:
     """End the process with one line and a status where the block fails, is stopped or killed."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be Unicode
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with ending_at_sigterm():
             yield
@@ -33,16 +37,20 @@ def ending_for_people() -> Iterator[None]:
 
 @contextmanager
 def ending_at_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does, unless a launcher has its own use for it."""
-    before = signal.getsignal(signal.SIGTERM)
-    if before is not signal.SIG_DFL or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(status_of(number)))
+    """Let SIGTERM end the block as Ctrl-C does, unless a launcher has its own use for it.
+
+    So does SIGHUP, of a terminal that was closed; nohup ignores it, and goes on to.
+    """
+    numbers = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    for number in numbers:
+        signal.signal(number, lambda received, _: sys.exit(status_of(received)))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def status_of(number: int) -> int:

@@ -15,6 +15,8 @@ def whole(path: Path) -> Iterator[Path]:
     """Give a place beside `path` to write to; it takes that name once the block has ended well.
 
     What was at `path` before stays until then, and for good where the block raises.
+
+    Raises: OSError: if it cannot be written, with a file's name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -23,6 +25,9 @@ def whole(path: Path) -> Iterator[Path]:
         with partial.open("rb") as file:
             os.fsync(file.fileno())  # a machine that loses power must not keep the name alone
         partial.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk names none
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

@@ -1,5 +1,6 @@
 import errno
 import os
+import signal
 import subprocess
 import sys
 
@@ -32,6 +33,23 @@ def test_a_file_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit), ending_for_people():
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), "out/a.png")
     assert capsys.readouterr().err == "error: out/a.png: Read-only file system\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_kill_or_a_closed_terminal_ends_with_what_is_to_be_tidied(number: int) -> None:
+    with pytest.raises(SystemExit) as ended, ending_for_people():
+        os.kill(os.getpid(), number)
+    assert ended.value.code == 128 + number
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_what_ignores_a_closed_terminal_goes_on() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with ending_for_people():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_mistake_of_the_program_keeps_its_traceback() -> None:
