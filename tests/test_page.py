@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import zlib
 from collections.abc import Iterator
@@ -88,6 +89,8 @@ def test_a_photo_is_coloured_slid_over_and_downloaded(
         page.mouse.move(box["x"] + box["width"] / 2 - 150, box["y"] + box["height"] / 2, steps=5)
         page.mouse.up()
         assert page.screenshot() != before
+        names = [link.get_attribute("download") for link in page.locator("[download]").all()]
+        assert names == ["grandma.jpg"]  # and no preview, which has no provenance
         with page.expect_download() as download:
             page.click("text=Download at full size")
         assert download.value.suggested_filename == "grandma.jpg"
@@ -246,10 +249,12 @@ def test_make_demo_serves_the_page_until_it_is_stopped(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("colorization-*"))
 
 
-def test_mistakes_end_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_end_with_one_line(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    taken = urllib.parse.urlparse(served.address).port
     for words, fault in (
         (["--checkpoint", "absent.ckpt"], "absent.ckpt"),
         (["--port", "-1"], "--port"),
+        (["--port", str(taken)], "is taken: choose another --port"),
     ):
         with pytest.raises(SystemExit, match="1"):
             demo.main(words)
