@@ -99,7 +99,7 @@ def load(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ValueError(f"no checkpoint at {path}") from None
     except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+        if "GLOBAL" in str(error):
             reason = "it holds more than tensors and plain data, so loading it could run code"
         else:
             reason = "it is broken or no checkpoint"

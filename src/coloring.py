@@ -13,7 +13,7 @@ from PIL import Image
 
 from src import checkpoint, files, inference, provenance, weights
 from src.checkpoint import TrainedGenerator
-from src.images import Page, Photo, eight_bit, write_pages
+from src.images import MAX_SEGMENT, Page, Photo, eight_bit, write_pages
 
 SOFTWARE = "colorization"
 # The first suffix is the usual one.
@@ -88,35 +88,40 @@ def color_file(
         ValueError: if the photo is broken, or the format cannot hold it.
         OSError: if it cannot be written.
     """
+    form, count = _output_format(photo, options), len(photo.sizes)
+    if count > 1 and form != "TIFF":
+        raise ValueError(f"its {count} pages are more than a {form} holds: choose --format tiff")
     notes = [] if not photo.animated else ["only the first frame of the animation is coloured"]
-    if options.keep_color and len(photo.sizes) == 1 and _in_color(next(photo.pages())):
-        with files.whole(target) as partial:
-            shutil.copyfile(photo.path, partial)
-        return ["in colour already: copied as it is"]
+    if options.keep_color and count == 1 and _in_color(next(photo.pages())):
+        if photo.format == form:
+            with files.whole(target) as partial:
+                shutil.copyfile(photo.path, partial)
+            return ["in colour already: copied as it is"]
+        notes.append("in colour already: it changed its format alone")
     chroma: list[float] = []
     pixels = sum(width * height for width, height in photo.sizes) * (1 + options.side_by_side)
-    pages = _colored(photo, trained, options, chroma)
-    write_pages(pages, target, _output_format(photo, options), pixels)
+    pages = _colored(photo, form, trained, options, chroma)
+    write_pages(pages, target, form, pixels)
     if chroma and max(chroma) < NEAR_GREY:
         notes.append(
-            f"the result stays near grey (mean chroma {max(chroma):.1f}): try --saturation 2, "
+            f"the result stays near grey (mean chroma {max(chroma):.1f}): try a saturation of 2, "
             "or a model that was trained for longer"
         )
     return notes
 
 
 def _colored(
-    photo: Photo, trained: TrainedGenerator, options: Options, chroma: list[float]
+    photo: Photo, form: str, trained: TrainedGenerator, options: Options, chroma: list[float]
 ) -> Iterator[Page]:
     for page in photo.pages():
         if options.keep_color and _in_color(page):
             yield page
         else:
-            yield _color_page(page, trained, options, chroma)
+            yield _color_page(page, form, trained, options, chroma)
 
 
 def _color_page(
-    page: Page, trained: TrainedGenerator, options: Options, chroma: list[float]
+    page: Page, form: str, trained: TrainedGenerator, options: Options, chroma: list[float]
 ) -> Page:
     size = options.size or trained.image_size
     colored = inference.colorize(
@@ -136,8 +141,10 @@ def _color_page(
     record = provenance.Record(
         SOFTWARE, version(), f"sha256:{trained.sha256}", settings, datetime.now(UTC).astimezone()
     )
-    xmp = provenance.described(page.metadata.xmp, record if options.provenance else None)
-    return Page(samples, alpha, replace(page.metadata, xmp=xmp))
+    own = page.metadata
+    xmp = provenance.described(own.xmp, record if options.provenance else None, own.extended_xmp)
+    xmp, extended = provenance.split(xmp, MAX_SEGMENT) if form == "JPEG" else (xmp, b"")
+    return Page(samples, alpha, replace(own, xmp=xmp, extended_xmp=extended))
 
 
 @cache

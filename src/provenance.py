@@ -1,5 +1,6 @@
 """What a coloured file says about itself: XMP metadata, and a visible label."""
 
+import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,12 +27,14 @@ NAMESPACES = {
     "stEvt": "http://ns.adobe.com/xap/1.0/sType/ResourceEvent#",
     "tiff": "http://ns.adobe.com/tiff/1.0/",
     "xmp": "http://ns.adobe.com/xap/1.0/",
+    "xmpNote": "http://ns.adobe.com/xmp/note/",
     "xmpMM": "http://ns.adobe.com/xap/1.0/mm/",
 }
 # No longer true of an upright, coloured copy.
 STALE = (
     "tiff:Orientation", "tiff:ImageWidth", "tiff:ImageLength", "exif:PixelXDimension",
     "exif:PixelYDimension", "xmp:Thumbnails",
+    "xmpNote:HasExtendedXMP",
 )  # fmt: skip
 
 
@@ -54,25 +57,56 @@ class Record:
     when: datetime
 
 
-def described(packet: bytes, record: Record | None) -> bytes:
+def described(packet: bytes, record: Record | None, extended: bytes = b"") -> bytes:
     """Return a photo's own XMP packet with what was done to it; all of its own words are kept.
 
     Args:
         packet: may be empty; one that is broken is left out.
         record: None adds nothing, and just removes what is no longer true.
+        extended: RDF that goes with it, of a JPEG whose packet could not hold it.
     """
     root = _parsed(packet)
     if root is None:
         if record is None:
             return b""
         root = ElementTree.Element(_name("x:xmpmeta"))
-        ElementTree.SubElement(root, _name("rdf:RDF"))
-    rdf = root if root.tag == _name("rdf:RDF") else root.find(_name("rdf:RDF"))
-    if rdf is None:
-        rdf = ElementTree.SubElement(root, _name("rdf:RDF"))
+    rdf = _rdf(root)
+    more = _parsed(extended)
+    rdf.extend([] if more is None else list(_rdf(more)))
     _remove(rdf, STALE)
     if record is not None:
         _add(rdf, record)
+    return _packet(root)
+
+
+def split(packet: bytes, most: int) -> tuple[bytes, bytes]:
+    """Split what one segment of a JPEG cannot hold into a packet, with the latest words, and RDF.
+
+    Args: packet: that `described` made; most: bytes of a segment.
+    """
+    root = _parsed(packet) if len(packet) > most else None
+    if root is None:
+        return packet, b""
+    rdf = _rdf(root)
+    latest = rdf[-1]
+    if len(ElementTree.tostring(latest)) < most // 2:
+        rdf.remove(latest)
+    else:
+        latest = ElementTree.Element(_name("rdf:Description"), {_name("rdf:about"): ""})
+    rest = ElementTree.tostring(root)
+    digest = hashlib.md5(rest, usedforsecurity=False).hexdigest().upper()
+    latest.set(_name("xmpNote:HasExtendedXMP"), digest)
+    short = ElementTree.Element(_name("x:xmpmeta"))
+    _rdf(short).append(latest)
+    return _packet(short), rest
+
+
+def _rdf(root: ElementTree.Element) -> ElementTree.Element:
+    found = root if root.tag == _name("rdf:RDF") else root.find(_name("rdf:RDF"))
+    return ElementTree.SubElement(root, _name("rdf:RDF")) if found is None else found
+
+
+def _packet(root: ElementTree.Element) -> bytes:
     xml = ElementTree.tostring(root, encoding="unicode")
     head = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     return f'{head}\n{xml}\n<?xpacket end="w"?>'.encode()

@@ -66,6 +66,19 @@ def test_lossless_formats_give_back_every_sample(
     assert veil is None or np.array_equal(page.alpha, veil)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_premultiplied_colors_are_read_as_they_look(tmp_path: Path, depth: type) -> None:
+    most = np.iinfo(depth).max
+    stored: Any = np.full((20, 30, 4), most // 4, depth)  # half of what alpha lets through
+    stored[..., 3] = most // 2
+    stored[:, :10, 3] = 0
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", extrasamples=["assocalpha"])
+    page = only_page(tmp_path / "a.tif")
+    assert page.alpha is not None
+    np.testing.assert_array_equal(page.alpha, stored[..., 3])
+    np.testing.assert_allclose(page.samples[:, 10:] / most, 0.5, atol=0.01)
+
+
 def test_jpeg_is_close_of_full_color_resolution_and_lays_alpha_over_white(tmp_path: Path) -> None:
     page = only_page(save(color(DEEP), tmp_path / "a.jpg", "JPEG"))
     assert np.abs(page.samples * 257.0 - color(DEEP)).mean() < 2 * 257
@@ -154,6 +167,15 @@ def test_iptc_records_of_a_jpeg_are_kept(tmp_path: Path) -> None:
     assert (found["IPTC:Headline"], found["IPTC:Keywords"]) == ("Nana", "boats")
     assert found["IPTC:Caption-Abstract"] == "odd"
     assert not any("Warning" in name for name in found)
+
+
+def test_exif_that_is_too_long_for_a_jpeg_loses_its_largest_part_alone(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x013B] = "A. Photographer"
+    exif[0x9C9C] = b"x\0" * 40_000  # a comment, in the words of Windows
+    assert told(save(color(RAMP), tmp_path / "a.jpg", "JPEG", exif=exif))["IFD0:Artist"] == (
+        "A. Photographer"
+    )
 
 
 def test_wide_gamut_becomes_srgb_in_8_and_16_bits(tmp_path: Path) -> None:

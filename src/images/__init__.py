@@ -10,11 +10,12 @@ from src.images.reading import (
     read_rgb_and_size,
     require_regular,
 )
-from src.images.writing import eight_bit, write_image, write_pages
+from src.images.writing import MAX_SEGMENT, eight_bit, write_image, write_pages
 
 __all__ = [
     "EXTENSIONS",
     "FORMATS",
+    "MAX_SEGMENT",
     "Metadata",
     "Page",
     "Photo",

@@ -28,6 +28,8 @@ UPRIGHT: dict[int, Callable[[Samples], Samples]] = {
 # Of a TIFF's page.
 KIND, BITS_PER_SAMPLE, PHOTOMETRIC = 254, 258, 262
 REDUCED_OR_MASK = 0b101
+ASSOCIATED_ALPHA = 1  # colours are stored multiplied by it
+EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"  # how such a segment of a JPEG begins
 IPTC_BLOCK = 0x0404  # of Photoshop's resources in a JPEG
 
 
@@ -38,12 +40,14 @@ class Metadata:
     Attributes:
         exif: without the orientation, which is applied when pixels are read.
         xmp: the packet, empty where there is none.
+        extended_xmp: RDF that one segment of a JPEG could not hold beside it.
         iptc: IPTC-IIM records of a JPEG, as archives write them.
         dpi: pixels per inch across and down, where it is known.
     """
 
     exif: Image.Exif = field(default_factory=Image.Exif)
     xmp: bytes = b""
+    extended_xmp: bytes = b""
     iptc: bytes = b""
     dpi: tuple[float, float] | None = None
 
@@ -128,9 +132,17 @@ def _metadata(image: Image.Image) -> Metadata:
     return Metadata(
         exif,
         xmp.encode() if isinstance(xmp, str) else bytes(xmp),
+        _extended_xmp(image),
         iptc if isinstance(iptc, bytes) else b"",
         (float(dpi[0]), float(dpi[1])) if known else None,
     )
+
+
+def _extended_xmp(image: Image.Image) -> bytes:
+    segments = (content for _, content in getattr(image, "applist", ()))
+    parts = [part.removeprefix(EXTENDED_XMP) for part in segments if part.startswith(EXTENDED_XMP)]
+    # Each begins with a digest of 32 bytes, the whole's length, and where it belongs.
+    return b"".join(part[40:] for part in sorted(parts, key=lambda part: part[36:40]))
 
 
 def _eight_bit(image: Image.Image, _: Path, __: int) -> tuple[Samples, Samples | None]:
@@ -197,8 +209,13 @@ def _read_tiff(path: Path, frame: int) -> Samples:
         bits, white_is_zero = page.bitspersample, page.photometric == 0
         if page.samplesperpixel > 1 and page.planarconfig == 2:
             samples = np.moveaxis(samples, 0, -1)
+        premultiplied = page.extrasamples[:1] == (ASSOCIATED_ALPHA,)
     if samples.dtype != np.uint16 or samples.ndim not in (2, 3):
         raise UnreadableImageError(f"samples of {samples.dtype}: expected 8 or 16 bits")
+    if premultiplied:
+        alpha = samples[..., -1:] / (2**bits - 1)
+        colors = samples[..., :-1] / np.maximum(alpha, 2.0**-bits)
+        samples[..., :-1] = colors.round().clip(0, 2**bits - 1)
     if bits < 16:
         samples = (samples * (65535 / (2**bits - 1))).astype(np.uint16)
     return 65535 - samples if white_is_zero else samples

@@ -1,5 +1,6 @@
 """Writing pictures with their metadata, always tagged as sRGB."""
 
+import hashlib
 import io
 import struct
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
 
 from src import files
-from src.images.photo import IPTC_BLOCK, Metadata, Page
+from src.images.photo import EXTENDED_XMP, IPTC_BLOCK, Metadata, Page
 from src.images.profiles import srgb
 
 # Pillow's own settings would move L by 1 and halve the resolution of ab.
@@ -21,7 +22,8 @@ FAITHFUL_JPEG = {"quality": 99, "subsampling": 0}
 # Lossy WebP always halves the resolution of ab.
 WEBP = {"lossless": True, "method": 0, "quality": 0, "exact": True}
 MAX_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
-MAX_SEGMENT = 65_502  # bytes of EXIF, XMP or IPTC that a JPEG can hold
+MAX_SEGMENT = 65_502  # bytes of EXIF, XMP or IPTC that a segment of a JPEG can hold
+MAX_PART = 65_000  # of extended XMP, which has several
 MAX_CLASSIC_TIFF = 4_000_000_000
 # What describes a photograph; the rest of a TIFF's first directory describes its samples.
 DESCRIPTIVE = {
@@ -88,7 +90,10 @@ def _write_eight_bit(page: Page, file: BinaryIO, form: str) -> None:
         image = Image.fromarray(samples)
     # In memory first: given a file, Pillow says nothing of why writing to it failed.
     encoded = io.BytesIO()
-    options = FAITHFUL_JPEG | {"extra": _iptc(page.metadata)} if form == "JPEG" else WEBP
+    options: dict[str, Any] = WEBP
+    if form == "JPEG":
+        extra = _iptc(page.metadata) + _extended_xmp(page.metadata.extended_xmp)
+        options = FAITHFUL_JPEG | {"extra": extra}
     image.save(encoded, form, **options, **_told(page.metadata))
     file.write(encoded.getbuffer())
 
@@ -101,6 +106,17 @@ def _iptc(metadata: Metadata) -> bytes:
     block = struct.pack(">4sHHI", b"8BIM", IPTC_BLOCK, 0, len(records)) + records
     segment = b"Photoshop 3.0\0" + block + bytes(len(records) % 2)
     return b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment
+
+
+def _extended_xmp(rdf: bytes) -> bytes:
+    """The segments of a JPEG that hold what one cannot (XMP specification, part 3, 1.1.3.1)."""
+    digest = hashlib.md5(rdf, usedforsecurity=False).hexdigest().upper().encode()
+    segments = b""
+    for offset in range(0, len(rdf), MAX_PART):
+        segment = EXTENDED_XMP + digest + struct.pack(">II", len(rdf), offset)
+        segment += rdf[offset : offset + MAX_PART]
+        segments += b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment
+    return segments
 
 
 def _told(metadata: Metadata) -> dict[str, Any]:
@@ -125,8 +141,12 @@ def _exif(metadata: Metadata) -> Image.Exif:
         taken.pop(tag, None)
     if ExifTags.Base.ColorSpace in taken:
         taken[ExifTags.Base.ColorSpace] = 1  # sRGB
-    if len(exif.tobytes()) > MAX_SEGMENT:
-        taken.pop(ExifTags.Base.MakerNote, None)
+    while len(exif.tobytes()) > MAX_SEGMENT:  # without the largest, usually the camera maker's
+        where, largest = max(
+            ((part, tag) for part in (exif, taken) for tag in part if tag not in DIRECTORIES),
+            key=lambda found: len(str(found[0][found[1]])),
+        )
+        del where[largest]
     return exif
 
 
