@@ -56,12 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "photos",
         nargs="+",
-        type=Path,
+        type=_path,
         metavar="PHOTO",
         help="picture files, or folders, which are searched recursively; - is standard input",
     )
-    add("--output", "-o", type=Path, help="folder for the results; they keep their photos' names")
-    add("--checkpoint", type=Path, help="a trained .ckpt, or what src.export made of one")
+    add("--output", "-o", type=_path, help="folder for the results; they keep their photos' names")
+    add("--checkpoint", type=_path, help="a trained .ckpt, or what src.export made of one")
     add(
         "--size",
         type=int,
@@ -90,20 +90,24 @@ def _parser() -> argparse.ArgumentParser:
     add("--keep-color", action="store_true", help="leave photos that are in colour as they are")
     add("--side-by-side", action="store_true", help="the original at the left of the result")
     add("--label", action="store_true", help="draw a small mark that says what the colours are")
-    add(
-        "--no-provenance",
-        dest="provenance",
-        action="store_false",
-        help="leave out the metadata that say what the colours are",
-    )
+    add("--no-provenance", dest="provenance", action="store_false",
+        help="leave out the metadata that say what the colours are")  # fmt: skip
     add("--overwrite", action="store_true", help="make results again that are there already")
     return parser
+
+
+def _path(text: str) -> Path:
+    if not text:  # of a variable that is not set; it would be the working directory
+        raise argparse.ArgumentTypeError("an empty name: expected a file or a folder")
+    return Path(text)
 
 
 def require_pipe(photos: list[Path], output: Path | None) -> None:
     """Refuse what cannot be piped. Raises: ValueError."""
     if len(photos) > 1 or output is not None:
         raise ValueError("- is standard input, coloured to standard output: name it alone")
+    if sys.stdin is None or sys.stdout is None:
+        raise ValueError("- needs standard input and output, of which one is closed")
     if sys.stdout.isatty():
         raise ValueError("standard output is a terminal: send the picture to a file or a pipe")
 
@@ -120,9 +124,12 @@ def pipe(trained: TrainedGenerator, options: Options) -> None:
             raise ValueError(f"standard input: {error}") from error
         for note in notes:
             print(f"standard input: {note}", file=sys.stderr)
-        with target.open("rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(target.read_bytes())
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            error.filename = "standard output"
+            raise
 
 
 @dataclass
@@ -201,6 +208,7 @@ class Batch:
             target = folder / output_name(photo, self.options)
             if not self._is_due(target):
                 self.skipped += 1
+                self._targets.add(target.resolve())
                 return
             notes = color_file(photo, target, trained, self.options)
         except OSError as error:
@@ -213,6 +221,7 @@ class Batch:
             self._fail(source, errors.in_one_line(error))
         else:
             self.colored += 1
+            self._targets.add(target.resolve())
             for note in notes:
                 tqdm.write(f"{source}: {note}", file=sys.stderr)
             tqdm.write(f"{source} -> {target}")
@@ -224,7 +233,8 @@ class Batch:
             raise ValueError(f"{target} is a photo itself: choose another --output")
         if resolved in self._targets:
             raise ValueError(f"{target} is another photo's result: choose another --output for one")
-        self._targets.add(resolved)
+        if target.is_dir():
+            raise ValueError(f"{target} is a folder: choose another --output")
         return self.overwrite or not target.exists()
 
     def _fail(self, source: Path, reason: str) -> None:

@@ -21,6 +21,7 @@ from src import color, coloring, images
 from src.coloring import Options
 from src.colorize import main
 from src.generators.cnn import CNN
+from src.provenance import described
 from tests.conftest import ROOT
 
 Colorize = Callable[..., int]
@@ -160,6 +161,43 @@ def test_nothing_is_overwritten_by_mistake(
     assert source.read_bytes() == before
 
 
+def test_a_broken_photo_takes_no_name_from_a_good_one(tmp_path: Path, colorize: Colorize) -> None:
+    photo(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "a.pgm").write_bytes(b"P5 60 40 255 ")
+    assert colorize("in", "--output", "out") == 1
+    assert made_in("out") == ["a.png"]
+
+
+def test_a_folder_that_is_named_as_a_result_is_no_result(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "a.png")
+    (tmp_path / "out" / "a.png").mkdir(parents=True)
+    assert colorize("a.png", "--output", "out") == 1
+    assert "out/a.png is a folder" in capsys.readouterr().err
+
+
+def test_an_empty_name_is_not_the_working_directory(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "a.png")
+    for words in (["", "--output", "out"], ["a.png", "--output", ""]):
+        assert colorize(*words) == 2
+        assert "an empty name: expected a file or a folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_that_are_no_unicode_end_nothing(tmp_path: Path, checkpoint: Path) -> None:
+    for name in (b"M\xfcller.png", b"z.png"):
+        photo(tmp_path / "in" / os.fsdecode(name))
+    words = ["in", "--output", "out", "--checkpoint", str(checkpoint)]
+    subprocess.run(
+        [sys.executable, "-m", "src.colorize", *words], check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8:strict"},
+    )  # fmt: skip
+    assert len(made_in("out")) == 2
+
+
 def test_a_photo_that_is_named_twice_is_coloured_once(
     tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -252,6 +290,16 @@ def test_16_bit_grey_becomes_16_bit_color(tmp_path: Path, colorize: Colorize) ->
         assert difference.abs().mean() < 0.001
 
 
+def test_pages_are_not_lost_in_a_format_of_one(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = Image.radial_gradient("L")
+    page.save(tmp_path / "a.tif", save_all=True, append_images=[page, page])
+    assert colorize("a.tif", "--format", "jpeg", "--output", "out") == 1
+    said = capsys.readouterr().err
+    assert said == "a.tif: its 3 pages are more than a JPEG holds: choose --format tiff\n"
+
+
 @pytest.mark.parametrize("form", ["jpeg", "png", "tiff"])
 def test_the_format_can_be_chosen(tmp_path: Path, colorize: Colorize, form: str) -> None:
     photo(tmp_path / "a.webp")
@@ -308,6 +356,10 @@ def test_color_is_dropped_or_left_alone(
     assert Path("out/color.jpg").read_bytes() != Path("color.jpg").read_bytes()
     for name in files[1:]:
         assert b"compositeWithTrained" in Path("kept", name).read_bytes()
+    assert colorize("color.jpg", "--output", "png", "--keep-color", "--format", "png") == 0
+    with Image.open("png/color.png") as image, Image.open("color.jpg") as own:
+        assert image.format == "PNG"
+        assert np.array_equal(np.asarray(image), np.asarray(own))
 
 
 def test_a_result_that_stays_grey_is_warned_of(
@@ -353,6 +405,32 @@ def test_saturation_size_and_enlarging_change_the_colors(
     assert chroma(Path("strong/a.png")) > 1.3 * chroma(Path("plain/a.png"))
     made = {Path(name, "a.png").read_bytes() for name in ("plain", "fine", "bilinear")}
     assert len(made) == 3
+
+
+def test_words_that_one_segment_of_a_jpeg_cannot_hold_are_kept(
+    tmp_path: Path, colorize: Colorize
+) -> None:
+    history = "scanned, cropped, dusted; " * 8_000
+    own = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:dc="http://purl.org/dc/elements/1.1/"><rdf:RDF '
+        b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="">'
+        b"<dc:source>" + history.encode() + b"</dc:source></rdf:Description></rdf:RDF></x:xmpmeta>"
+    )
+    photo(tmp_path / "a.webp", xmp=own)
+    assert colorize("a.webp", "--format", "jpeg", "--output", "jpeg") == 0
+    assert colorize("jpeg/a.jpg", "--output", "again") == 0
+    assert colorize("again/a.jpg", "--format", "png", "--output", "png") == 0
+    assert colorize("again/a.jpg", "--no-provenance", "--output", "without") == 0
+    for path, count in (("jpeg/a.jpg", 1), ("again/a.jpg", 2), ("png/a.png", 3)):
+        (page,) = images.Photo(Path(path)).pages()
+        packet = described(page.metadata.xmp, None, page.metadata.extended_xmp).decode()
+        assert packet.count(history) == 1
+        assert packet.count("colorized by model") == count
+        if shutil.which("exiftool"):
+            words = ["exiftool", "-b", "-XMP-dc:Source", "-XMP-iptcExt:DigitalSourceType", path]
+            read = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+            assert read.startswith(history.strip())
+            assert "compositeWithTrainedAlgorithmicMedia" in read
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "deep.png", "a.webp", "a.tif", "deep.tif"])
@@ -414,6 +492,17 @@ def test_a_pipe_of_rubbish_gives_nothing_and_one_line(
     printed = capsys.readouterr()
     assert printed.err == "error: standard input: not a picture\n"
     assert printed.out == ""
+
+
+@pytest.mark.parametrize("closed", ["0<&-", ">&-"])
+def test_a_closed_stream_is_told_in_words(tmp_path: Path, checkpoint: Path, closed: str) -> None:
+    command = f"{sys.executable} -m src.colorize - --checkpoint {checkpoint} {closed}"
+    done = subprocess.run(
+        ["sh", "-c", command], env=os.environ | {"PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "error: - needs standard input and output, of which one is closed\n"
 
 
 @pytest.mark.slow
