@@ -32,7 +32,7 @@ DESCRIPTIVE = {
     ExifTags.Base.Artist, ExifTags.Base.HostComputer, ExifTags.Base.Rating,
     ExifTags.Base.RatingPercent, ExifTags.Base.Copyright, ExifTags.Base.XPTitle,
     ExifTags.Base.XPComment, ExifTags.Base.XPAuthor, ExifTags.Base.XPKeywords,
-    ExifTags.Base.XPSubject,
+    ExifTags.Base.XPSubject, ExifTags.Base.ProcessingSoftware,
 }  # fmt: skip
 PNG_HEADER = 33  # bytes of the signature and the first chunk
 ROWS_A_STRIP = 64

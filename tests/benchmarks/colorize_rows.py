@@ -19,7 +19,7 @@ from tests.benchmarks.row import row
 
 ROOT = Path(__file__).resolve().parents[2]
 MEGAPIXELS = {1: (1200, 833), 24: (6000, 4000), 100: (11_600, 8_621)}
-MOST_ROUNDS = {1: 9, 24: 3, 100: 1}
+MOST_ROUNDS = {1: 9, 24: 3, 100: 3}
 CHANNELS, IMAGE_SIZE = 16, 128  # size=small
 SECONDS_OVER_TORCH, SECONDS_24, GIGABYTES = 1.5, 8.0, 3.0
 Figures = dict[str, list[float]]
@@ -66,7 +66,8 @@ def rows_of(
         pairs = [a / b for a, b in zip(onnx[figure], own[figure], strict=True)]
         said = f"{middle['ONNX'][figure]:.2f} and {middle['PyTorch'][figure]:.2f} {unit}"
         kind = "peak memory" if figure == "gigabytes" else figure
-        most = "at most 1.1" if figure == "gigabytes" else "at most 1"
+        # Most of the time is spent outside the network, in the same code: it varies by some 3 %.
+        most = "at most 1.1" if figure == "gigabytes" else "at most 1.03"
         rows.append(row(f"colorize, {megapixels} megapixels, {kind}: ONNX / PyTorch", pairs,
                         most, said))  # fmt: skip
     return rows
