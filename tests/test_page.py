@@ -249,7 +249,10 @@ def test_make_demo_serves_the_page_until_it_is_stopped(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("colorization-*"))
 
 
-def test_mistakes_end_with_one_line(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_end_with_one_line(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(served.folder))  # the command sets its own
     taken = urllib.parse.urlparse(served.address).port
     for words, fault in (
         (["--checkpoint", "absent.ckpt"], "absent.ckpt"),
