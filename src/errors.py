@@ -44,8 +44,14 @@ def ending_at_sigterm() -> Iterator[None]:
     numbers = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
     if threading.current_thread() is not threading.main_thread():
         numbers = []
+
+    def end(received: int, _: object) -> None:
+        for number in numbers:  # a second one, as timeout sends it, must not end the tidying up
+            signal.signal(number, signal.SIG_IGN)
+        sys.exit(status_of(received))
+
     for number in numbers:
-        signal.signal(number, lambda received, _: sys.exit(status_of(received)))
+        signal.signal(number, end)
     try:
         yield
     finally:

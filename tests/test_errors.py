@@ -3,6 +3,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -38,8 +40,19 @@ def test_a_file_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_kill_or_a_closed_terminal_ends_with_what_is_to_be_tidied(number: int) -> None:
     signal.signal(number, signal.SIG_DFL)  # whatever started the tests
-    with pytest.raises(SystemExit) as ended, ending_for_people():
+    tidied = []
+
+    @contextmanager
+    def tidying() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            os.kill(os.getpid(), number)  # timeout sends two
+            tidied.append("up")
+
+    with pytest.raises(SystemExit) as ended, ending_for_people(), tidying():
         os.kill(os.getpid(), number)
+    assert tidied == ["up"]
     assert ended.value.code == 128 + number
     assert signal.getsignal(number) is signal.SIG_DFL
 
