@@ -114,14 +114,17 @@ def _colored(
     photo: Photo, form: str, trained: TrainedGenerator, options: Options, chroma: list[float]
 ) -> Iterator[Page]:
     for page in photo.pages():
-        if options.keep_color and _in_color(page):
-            yield page
-        else:
-            yield _color_page(page, form, trained, options, chroma)
+        record, own = None, page.metadata
+        if not (options.keep_color and _in_color(page)):
+            page = _color_page(page, trained, options, chroma)
+            record = _record(trained, options) if options.provenance else None
+        xmp = provenance.described(own.xmp, record, own.extended_xmp)
+        xmp, extended = provenance.split(xmp, MAX_SEGMENT) if form == "JPEG" else (xmp, b"")
+        yield replace(page, metadata=replace(own, xmp=xmp, extended_xmp=extended))
 
 
 def _color_page(
-    page: Page, form: str, trained: TrainedGenerator, options: Options, chroma: list[float]
+    page: Page, trained: TrainedGenerator, options: Options, chroma: list[float]
 ) -> Page:
     size = options.size or trained.image_size
     colored = inference.colorize(
@@ -137,14 +140,14 @@ def _color_page(
         alpha = None if alpha is None else np.concatenate([alpha, alpha], axis=1)
     if options.label:
         provenance.draw_label(samples)
+    return Page(samples, alpha, page.metadata)
+
+
+def _record(trained: TrainedGenerator, options: Options) -> provenance.Record:
+    size = options.size or trained.image_size
     settings = {"size": size, "saturation": options.saturation, "enlarge": options.enlarge}
-    record = provenance.Record(
-        SOFTWARE, version(), f"sha256:{trained.sha256}", settings, datetime.now(UTC).astimezone()
-    )
-    own = page.metadata
-    xmp = provenance.described(own.xmp, record if options.provenance else None, own.extended_xmp)
-    xmp, extended = provenance.split(xmp, MAX_SEGMENT) if form == "JPEG" else (xmp, b"")
-    return Page(samples, alpha, replace(own, xmp=xmp, extended_xmp=extended))
+    when = datetime.now(UTC).astimezone()
+    return provenance.Record(SOFTWARE, version(), f"sha256:{trained.sha256}", settings, when)
 
 
 @cache

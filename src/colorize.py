@@ -125,7 +125,8 @@ def pipe(trained: TrainedGenerator, options: Options) -> None:
         for note in notes:
             print(f"standard input: {note}", file=sys.stderr)
         try:
-            sys.stdout.buffer.write(target.read_bytes())
+            with target.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
         except OSError as error:
             error.filename = "standard output"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from src import color, coloring, images
@@ -356,10 +356,22 @@ def test_color_is_dropped_or_left_alone(
     assert Path("out/color.jpg").read_bytes() != Path("color.jpg").read_bytes()
     for name in files[1:]:
         assert b"compositeWithTrained" in Path("kept", name).read_bytes()
-    assert colorize("color.jpg", "--output", "png", "--keep-color", "--format", "png") == 0
-    with Image.open("png/color.png") as image, Image.open("color.jpg") as own:
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+        b'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6" tiff:Artist="A. P."/>'
+        b"</rdf:RDF></x:xmpmeta>"
+    )
+    with Image.open("color.jpg") as image:
+        image.save("own.jpg", quality=95, xmp=xmp)
+    assert colorize("own.jpg", "--output", "png", "--keep-color", "--format", "png") == 0
+    with Image.open("png/own.png") as image, Image.open("own.jpg") as own:
         assert image.format == "PNG"
-        assert np.array_equal(np.asarray(image), np.asarray(own))
+        assert np.array_equal(np.asarray(image), np.asarray(ImageOps.exif_transpose(own)))
+        said = str(image.info["xmp"])
+    assert "A. P." in said
+    assert "Orientation" not in said  # it stands upright already
+    assert "compositeWithTrained" not in said
 
 
 def test_a_result_that_stays_grey_is_warned_of(

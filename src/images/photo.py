@@ -213,9 +213,9 @@ def _read_tiff(path: Path, frame: int) -> Samples:
     if samples.dtype != np.uint16 or samples.ndim not in (2, 3):
         raise UnreadableImageError(f"samples of {samples.dtype}: expected 8 or 16 bits")
     if premultiplied:
-        alpha = samples[..., -1:] / (2**bits - 1)
-        colors = samples[..., :-1] / np.maximum(alpha, 2.0**-bits)
-        samples[..., :-1] = colors.round().clip(0, 2**bits - 1)
+        for row in samples:  # one by one: all of a large scan's as floats would fill the memory
+            share = np.maximum(row[:, -1:], 1) / (2**bits - 1)
+            row[:, :-1] = (row[:, :-1] / share).round().clip(0, 2**bits - 1)
     if bits < 16:
         samples = (samples * (65535 / (2**bits - 1))).astype(np.uint16)
     return 65535 - samples if white_is_zero else samples
