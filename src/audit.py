@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src import errors, files
 from src.curation import auditing
-from src.curation.rules import Rules
+from src.images.grey import Rules
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 LEAKS = 3  # exit status; 1 and 2 are those of mistakes

@@ -11,9 +11,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from src import checkpoint, files, inference, provenance, weights
+from src import (
+    checkpoint,
+    files,
+    inference,
+    weights,
+)
 from src.checkpoint import TrainedGenerator
-from src.images import MAX_SEGMENT, Page, Photo, eight_bit, write_pages
+from src.images import MAX_SEGMENT, Page, Photo, eight_bit, provenance, write_pages
 
 SOFTWARE = "colorization"
 # The first suffix is the usual one.
@@ -158,8 +163,8 @@ def version() -> str:
 def _in_color(page: Page) -> bool:
     if page.samples.ndim == 2:
         return False
-    from src.curation import rules  # it needs scipy, which takes a while to import
+    from src.images import grey
 
     height, width = page.samples.shape[:2]
-    colors = rules.measure(Image.fromarray(eight_bit(page.samples)))
-    return not rules.Rules(min_size=1).fault(width, height, colors)
+    colors = grey.measure(Image.fromarray(eight_bit(page.samples)))
+    return not grey.Rules(min_size=1).fault(width, height, colors)

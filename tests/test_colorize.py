@@ -21,7 +21,7 @@ from src import color, coloring, images
 from src.coloring import Options
 from src.colorize import main
 from src.generators.cnn import CNN
-from src.provenance import described
+from src.images.provenance import described
 from tests.conftest import ROOT
 
 Colorize = Callable[..., int]

@@ -8,7 +8,7 @@ from src import images
 from src.curation import findings, manifest, splits
 from src.curation.examine import Examiner, examined
 from src.curation.manifest import SPLITS, Row
-from src.curation.rules import Rules
+from src.images.grey import Rules
 
 
 @dataclass(frozen=True)

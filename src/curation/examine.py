@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from src import files
-from src.curation import duplicates, rules
+from src.curation import duplicates
 from src.curation.writing import Writer
-from src.images import UnreadableImageError, read_rgb_and_size, require_regular
+from src.images import UnreadableImageError, grey, read_rgb_and_size, require_regular
 
 # Large JPEGs are decoded at a reduced size with at least this many times the pixels that are used.
 OVERSAMPLING = 2
@@ -42,7 +42,7 @@ class Facts:
     fault: str = ""
     width: int = 0
     height: int = 0
-    colors: rules.Colors | None = None
+    colors: grey.Colors | None = None
     looks: tuple[str, str] = ("", "")
 
     @property
@@ -70,7 +70,7 @@ class Examiner(Dataset[Seen | Facts | None]):
     """
 
     def __init__(
-        self, root: Path, names: Sequence[str], limits: rules.Rules, *,
+        self, root: Path, names: Sequence[str], limits: grey.Rules, *,
         writer: Writer | None = None, part: tuple[int, int] = (1, 1),
     ) -> None:  # fmt: skip
         self.root = root
@@ -113,13 +113,13 @@ class Examiner(Dataset[Seen | Facts | None]):
     def judge(self, several: Sequence[Seen | Facts | None]) -> list[Facts]:
         """Measure and judge what was looked at, and hand on what is kept."""
         seen = [one for one in several if isinstance(one, Seen)]
-        measured = iter(rules.measure_each([one.small for one in seen]) if seen else [])
+        measured = iter(grey.measure_each([one.small for one in seen]) if seen else [])
         known = [one for one in several if one is not None]
         return [
             self._judged(one, next(measured)) if isinstance(one, Seen) else one for one in known
         ]
 
-    def _judged(self, seen: Seen, colors: rules.Colors) -> Facts:
+    def _judged(self, seen: Seen, colors: grey.Colors) -> Facts:
         facts = seen.facts
         fault = self.limits.fault(facts.width, facts.height, colors)
         if not fault and self.writer and seen.shrunk:
@@ -186,7 +186,7 @@ def _line(facts: Facts) -> str:
 def _parsed(line: str) -> Facts | None:
     try:
         content = json.loads(line)
-        content["colors"] = content["colors"] and rules.Colors(**content["colors"])
+        content["colors"] = content["colors"] and grey.Colors(**content["colors"])
         content["stamp"], content["looks"] = tuple(content["stamp"]), tuple(content["looks"])
         return Facts(**content)
     except (KeyError, TypeError, ValueError):

@@ -12,9 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from src import files, images, plots
-from src.curation import manifest, rules
+from src.curation import manifest
 from src.curation.examine import Facts
 from src.curation.manifest import Row
+from src.images import grey
 
 SHOWN, SHOWN_GROUPS, SHOWN_OF_GROUP = 24, 40, 7  # thumbnails of a rule, groups, pictures of each
 THUMBNAIL = 120
@@ -66,7 +67,7 @@ def write(
         differences=differences(rows, facts),
         chart=_data_uri(Image.fromarray(plots.hues(distributions)), "PNG") if distributions else "",
         greys={split: f"{1 - own.sum():.0%}" for split, own in distributions.items()},
-        grey=round(rules.GREY), strong=[*map(round, rules.STRONG)],
+        grey=round(grey.GREY), strong=[*map(round, grey.STRONG)],
     ))  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def differences(rows: Sequence[Row], facts: Mapping[Key, Facts]) -> list[str]:
     if not kept:
         return []
     hues = np.array([_hues(facts[_key(row)]) for row in kept], float)
-    hues /= rules.SIDE**2
+    hues /= grey.SIDE**2
     groups = np.unique([row.group for row in kept], return_inverse=True)[1]
     random = np.random.default_rng(0)
     warnings = []
@@ -138,7 +139,7 @@ def _distributions(
         if row.kept and own.colors:
             sums[row.split].append(own.colors.hues)
     return {
-        split: (np.mean(sums[split], axis=0)[1:] / rules.SIDE**2).reshape(rules.HUES, 3)
+        split: (np.mean(sums[split], axis=0)[1:] / grey.SIDE**2).reshape(grey.HUES, 3)
         for split in manifest.SPLITS if split in sums
     }  # fmt: skip
 

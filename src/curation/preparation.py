@@ -9,11 +9,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from src import files, images
-from src.curation import findings, manifest, rules, shards, splits, writing
+from src.curation import (
+    findings,
+    manifest,
+    shards,
+    splits,
+    writing,
+)
 from src.curation.examine import Examiner, Facts, Journal, examined, stamp
 from src.curation.manifest import Row
 from src.curation.recipe import SUFFIXES, Settings
 from src.curation.writing import Writer, file_of
+from src.images import grey
 
 OWN = ".prepare"  # folder of what a data set tells its makers
 
@@ -46,7 +53,7 @@ def prepare(
         links = {row.sha256 for row in before if row.rule == "links"}
         new = [name for name, own in stamps.items()
                if not _is_done(known.get((name, own)), links, target, settings)]  # fmt: skip
-        limits = rules.Rules(settings.min_size, settings.min_chroma_spread, settings.one_hue)
+        limits = grey.Rules(settings.min_size, settings.min_chroma_spread, settings.one_hue)
         examiner = Examiner(
             source, new, limits, writer=Writer(target, settings), part=settings.number_and_count
         )

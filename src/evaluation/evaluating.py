@@ -15,11 +15,11 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from src import color, files, weights
 from src.checkpoint import TrainedGenerator
-from src.curation.rules import Rules
 from src.data.pictures import Picture
 from src.evaluation import colorers, page, pictures, pretrained, results
 from src.evaluation.judging import Judge, Judged
 from src.evaluation.protocols import PREDICTED, PROTOCOLS
+from src.images.grey import Rules
 from src.metrics import frechet
 from src.metrics.bootstrap import Interval
 from src.settings import require, require_number, require_one_of, require_whole

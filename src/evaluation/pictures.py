@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from src import images
-from src.curation import manifest, rules
+from src.curation import manifest
 from src.data.pictures import Picture
 from src.evaluation import protocols
+from src.images import grey
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Examples(Dataset[Example]):
 
     def __init__(
         self, pictures: Sequence[Picture], protocol: str,
-        predictions: Mapping[str, Mapping[str, Path]], limits: rules.Rules | None,
+        predictions: Mapping[str, Mapping[str, Path]], limits: grey.Rules | None,
     ) -> None:  # fmt: skip
         self.pictures = pictures
         self.protocol = protocol
@@ -126,7 +127,7 @@ class Examples(Dataset[Example]):
             with picture.path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             if self.limits is not None:
-                fault = self.limits.fault(*image.size, rules.measure(image))
+                fault = self.limits.fault(*image.size, grey.measure(image))
                 if fault:
                     return Example(picture.name, sha256=sha256, fault=fault, is_grey=True)
             rgb = protocols.cut(image, self.protocol)

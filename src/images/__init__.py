@@ -1,7 +1,7 @@
 """Picture files as they really are: read, and written whole or not at all."""
 
 from src.images.photo import Metadata, Page, Photo
-from src.images.reading import (
+from src.images.reader import (
     EXTENSIONS,
     FORMATS,
     UnreadableImageError,
@@ -10,7 +10,12 @@ from src.images.reading import (
     read_rgb_and_size,
     require_regular,
 )
-from src.images.writing import MAX_SEGMENT, eight_bit, write_image, write_pages
+from src.images.writer import (
+    MAX_SEGMENT,
+    eight_bit,
+    write_image,
+    write_pages,
+)
 
 __all__ = [
     "EXTENSIONS",
