@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from src import quantization
+from src.generators import ab_bins
 from src.settings import require_number, require_one_of
 
 TERMS = ("l1", "chroma_weight", "mean_chroma", "cross_entropy")
@@ -48,7 +48,7 @@ def of_prediction(
     Args: fake_ab: (b, 2, h, w), or logits of bins, for which `cross_entropy` alone counts.
     """
     if weights["cross_entropy"]:
-        term = quantization.cross_entropy(fake_ab, real_ab, weights["chroma_weight"])
+        term = ab_bins.cross_entropy(fake_ab, real_ab, weights["chroma_weight"])
         return {"train/g_loss_cross_entropy": term}, weights["cross_entropy"] * term
     term = l1(fake_ab, real_ab, weights["chroma_weight"])
     terms, loss = {"train/g_loss_l1": term}, weights["l1"] * term

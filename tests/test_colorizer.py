@@ -14,8 +14,11 @@ from torch.utils.data import DataLoader, Dataset
 from src import checkpoint, color
 from src.colorizer import Colorizer, NonFiniteLossError
 from src.experiment import train
-from src.lite0 import Lite0, load_imagenet_weights
-from src.quantization import annealed_mean
+from src.generators.ab_bins import annealed_mean
+from src.generators.lite0 import (
+    Lite0,
+    load_imagenet_weights,
+)
 
 Configure = Callable[..., DictConfig]
 

@@ -8,9 +8,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from src import quantization
+from src.generators import ab_bins
 from src.generators.blocks import DoubleConv, pad_to_multiple
-from src.lite0 import STRIDE, TAPS, Lite0, load_imagenet_weights
+from src.generators.lite0 import (
+    STRIDE,
+    TAPS,
+    Lite0,
+    load_imagenet_weights,
+)
 
 
 class Lite0UNet(nn.Module):
@@ -89,7 +94,7 @@ class Lite0Classes(Lite0UNet):
         if not 0 < temperature <= 1:
             raise ValueError(f"temperature is {temperature}: expected over 0, and at most 1")
         self.temperature = temperature
-        self.head = nn.Conv2d(self.width, quantization.BINS, 1)
+        self.head = nn.Conv2d(self.width, ab_bins.BINS, 1)
 
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Tensor:
         """Predict ab in [-1, 1] from L in [-1, 1], at any size; in training, logits of bins."""
@@ -97,7 +102,7 @@ class Lite0Classes(Lite0UNet):
         if self.training:
             height, width = L.shape[-2:]
             return self.head(features[..., : (height + 1) // 2 : 2, : (width + 1) // 2 : 2])
-        return _enlarged(quantization.annealed_mean(self.head(features), self.temperature), L)
+        return _enlarged(ab_bins.annealed_mean(self.head(features), self.temperature), L)
 
 
 def _enlarged(
