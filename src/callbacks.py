@@ -22,7 +22,7 @@ from torch.utils.data import default_collate
 
 from src import color, plots
 from src.colorizer import Colorizer
-from src.data import ColorizationData
+from src.data.datamodule import ColorizationData
 from src.images import write_image
 from src.settings import require_whole
 from src.tracking import read_metrics

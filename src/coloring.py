@@ -11,12 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from src import (
-    checkpoint,
-    files,
-    inference,
-    weights,
-)
+from src import checkpoint, files, inference, weights
 from src.checkpoint import TrainedGenerator
 from src.images import MAX_SEGMENT, Page, Photo, eight_bit, provenance, write_pages
 

@@ -15,7 +15,7 @@ from src import files, metrics, ranks, report, run_folder, tracking
 from src.batch_norm import CpuBatchNormSync
 from src.callbacks import Pruning
 from src.colorizer import Colorizer
-from src.data import ColorizationData
+from src.data.datamodule import ColorizationData
 from src.saving import WholeCheckpointIO
 from src.settings import require_one_of
 

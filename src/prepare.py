@@ -14,9 +14,10 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from src import errors, files
-from src.curation import findings, preparation, shards
-from src.curation.manifest import SPLITS, Row
+from src.curation import findings, preparation
 from src.curation.recipe import Settings
+from src.data import shards
+from src.data.manifest import SPLITS, Row
 from src.settings import require, require_whole
 
 CONF = Path(__file__).resolve().parents[1] / "conf"

@@ -15,10 +15,7 @@ from src import checkpoint, color
 from src.colorizer import Colorizer, NonFiniteLossError
 from src.experiment import train
 from src.generators.ab_bins import annealed_mean
-from src.generators.lite0 import (
-    Lite0,
-    load_imagenet_weights,
-)
+from src.generators.lite0 import Lite0, load_imagenet_weights
 
 Configure = Callable[..., DictConfig]
 

@@ -12,7 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.checkpoint import GENERATORS, build
 from src.colorizer import Colorizer
-from src.data import ColorizationData, FolderData, ImagenetteData
+from src.data.datamodule import ColorizationData
+from src.data.folder import FolderData
+from src.data.imagenette import ImagenetteData
 from tests.conftest import ROOT
 
 Configure = Callable[..., DictConfig]

@@ -15,9 +15,10 @@ import skimage.data
 from PIL import Image, ImageOps
 
 from src import images, prepare
-from src.curation import examine, manifest, writing
-from src.curation.manifest import Row
-from src.data import FolderData
+from src.curation import examine, writing
+from src.data import manifest
+from src.data.folder import FolderData
+from src.data.manifest import Row
 from tests.conftest import ROOT
 
 FAST = ("image_size=48", "num_workers=0", "min_size=40")

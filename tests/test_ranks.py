@@ -18,7 +18,7 @@ from torch.multiprocessing.spawn import spawn
 
 from src import ranks
 from src.batch_norm import CpuBatchNormSync, RankBatchNorm2d
-from src.data.pictures import EpochShuffle
+from src.data.crops import EpochShuffle
 from src.experiment import train
 from src.tracking import read_metrics
 from tests.conftest import ROOT, TINY, made_once, run_train

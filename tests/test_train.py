@@ -15,8 +15,8 @@ from PIL import Image
 
 from src import colorize
 from src.checkpoint import load, load_generator
-from src.data import FolderData
-from src.data.pictures import EpochShuffle
+from src.data.crops import EpochShuffle
+from src.data.folder import FolderData
 from src.experiment import train
 from src.run_folder import folder_name
 from src.train import main

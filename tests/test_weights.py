@@ -5,7 +5,7 @@ import skimage.data
 import torch
 
 from src import color, colorize, metrics, weights
-from src.data.pictures import EvalPictures, Picture
+from src.data.crops import EvalPictures, Picture
 from src.inference import predict_ab
 
 SCENES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src import images
-from src.curation import findings, manifest, splits
+from src.curation import duplicates, findings
 from src.curation.examine import Examiner, examined
-from src.curation.manifest import SPLITS, Row
+from src.data import manifest
+from src.data.manifest import SPLITS, Row
 from src.images.grey import Rules
 
 
@@ -31,7 +32,7 @@ def audit(root: Path, limits: Rules, page: Path, num_workers: int) -> Verdict:
     examiner = Examiner(root, sorted(split_of), limits)
     facts = list(examined(examiner, num_workers))
     looks = {one.sha256: one.looks for one in facts if one.readable}
-    places = splits.place_by_looks(looks, {}, {"train": 1.0})
+    places = duplicates.place_by_looks(looks, {}, {"train": 1.0})
     rows = [
         Row(
             file=one.source, source=one.source, status="kept" if one.readable else "rejected",

@@ -1,6 +1,6 @@
 """Near-duplicates: the same photo resized, recompressed, mirrored or slightly cropped."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import imagehash
 import numpy as np
@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from PIL import Image, ImageOps
 from tqdm import tqdm
+
+from src.data.splits import Place, place
 
 # Two pictures are near when the bits in which their perceptual hashes differ, and twice those of
 # their difference hashes, are at most so many together. Of 1,200 photographs all but two were found
@@ -56,3 +58,17 @@ def near_pairs(own: Sequence[bytes], mirrored: Sequence[bytes]) -> Iterator[tupl
 def _signs(hashes: Sequence[bytes]) -> Float[torch.Tensor, "n bits"]:
     whole = np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), BYTES)
     return torch.from_numpy(np.unpackbits(whole, axis=1)).float() * 2 - 1
+
+
+def place_by_looks(
+    looks: Mapping[str, tuple[str, str]],
+    settled: Mapping[str, Place],
+    shares: Mapping[str, float],
+) -> dict[str, Place]:
+    """Place contents as `splits.place` does, near-duplicates by their fingerprints.
+
+    Args: looks: of a picture and of its mirror image, hexadecimal, by sha256.
+    """
+    contents = sorted(looks)
+    own, mirrored = ([bytes.fromhex(looks[one][side]) for one in contents] for side in (0, 1))
+    return place(contents, near_pairs(own, mirrored), settled, shares)

@@ -12,9 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from src import files, images, plots
-from src.curation import manifest
 from src.curation.examine import Facts
-from src.curation.manifest import Row
+from src.data import manifest
+from src.data.manifest import Row
 from src.images import grey
 
 SHOWN, SHOWN_GROUPS, SHOWN_OF_GROUP = 24, 40, 7  # thumbnails of a rule, groups, pictures of each

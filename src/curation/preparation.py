@@ -9,17 +9,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from src import files, images
-from src.curation import (
-    findings,
-    manifest,
-    shards,
-    splits,
-    writing,
-)
+from src.curation import duplicates, findings, shard_writer, writing
 from src.curation.examine import Examiner, Facts, Journal, examined, stamp
-from src.curation.manifest import Row
 from src.curation.recipe import SUFFIXES, Settings
 from src.curation.writing import Writer, file_of
+from src.data import manifest, shards, splits
+from src.data.manifest import Row
 from src.images import grey
 
 OWN = ".prepare"  # folder of what a data set tells its makers
@@ -186,7 +181,7 @@ def _finish(
         manifest.write(rows, target)
     for folder in (target, target / OWN, target / shards.FOLDER):
         files.remove_partials(folder)
-    shards.write(target, rows, shard)
+    shard_writer.write(target, rows, shard)
     return rows
 
 
@@ -200,7 +195,7 @@ def rows_of(facts: Sequence[Facts], before: Sequence[Row], settings: Settings) -
         if not one.fault:
             chosen.setdefault(one.sha256, _printable(one.source))
     looks = {one.sha256: one.looks for one in facts if one.sha256 in chosen}
-    places = splits.place_by_looks(looks, settled, settings.shares)
+    places = duplicates.place_by_looks(looks, settled, settings.shares)
     return [_row(one, chosen, places, settings) for one in facts]
 
 

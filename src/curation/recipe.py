@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from src.curation import manifest
+from src.data import manifest
 from src.settings import require, require_number, require_one_of, require_whole
 
 SUFFIXES = {"jpeg": ".jpg", "png": ".png"}

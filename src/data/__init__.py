@@ -1,9 +1,1 @@
-"""Data sets: lists of picture files, cut to tensors, with the Lab conversion on the device."""
-
-from src.data.folder import FolderData
-from src.data.imagenette import ImagenetteData
-from src.data.module import ColorizationData
-from src.data.sample import SampleData
-from src.data.stream import ShardsData
-
-__all__ = ["ColorizationData", "FolderData", "ImagenetteData", "SampleData", "ShardsData"]
+"""Data sets: which pictures there are, in which split, and how they become tensors."""

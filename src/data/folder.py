@@ -6,11 +6,11 @@ from typing import Any, cast
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from src.curation import manifest
-from src.curation.splits import by_hash
-from src.data.module import ColorizationData, Subset, Subsets
-from src.data.pictures import Picture
+from src.data import manifest
+from src.data.crops import Picture
+from src.data.datamodule import ColorizationData, Subset, Subsets
 from src.data.scan import Scan, scan, write_skipped
+from src.data.splits import by_hash
 from src.images import EXTENSIONS
 from src.settings import require, require_number, require_whole
 

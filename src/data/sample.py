@@ -6,8 +6,8 @@ from typing import Any
 
 import skimage.data
 
-from src.data.module import ColorizationData, Subset, Subsets
-from src.data.pictures import Picture
+from src.data.crops import Picture
+from src.data.datamodule import ColorizationData, Subset, Subsets
 from src.images import read_rgb
 from src.settings import require_whole
 

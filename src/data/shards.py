@@ -12,11 +12,17 @@ from typing import Any
 import fsspec
 from PIL import Image
 
-from src.curation import manifest, shards
-from src.data.pictures import Picture
+from src.data import manifest
+from src.data.crops import Picture
 from src.images import EXTENSIONS, read_rgb
 
+FOLDER, INDEX = "shards", "index.json"
 TRIES = 3  # of a connection that breaks off in the middle of a shard
+
+
+def shard_name(split: str, number: int) -> str:
+    """Return the file name of a shard of a split."""
+    return f"{split}-{number:06d}.tar"
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Shards(Sequence):  # type: ignore[type-arg]  # with one, beartype would re
     """The shards of one split, and how many pictures each holds."""
 
     def __init__(self, place: str, split: str, counts: Sequence[int]) -> None:
-        self.addresses = [f"{place}/{shards.name(split, i)}" for i in range(len(counts))]
+        self.addresses = [f"{place}/{shard_name(split, i)}" for i in range(len(counts))]
         self.counts = counts
 
     def __len__(self) -> int:
@@ -95,9 +101,9 @@ def find(root: str) -> dict[str, Shards]:
     Raises: ValueError: if there is no index, a broken one, or nothing to read it with.
     """
     _require_webdataset()
-    for place in (root, f"{root}/{shards.FOLDER}"):
+    for place in (root, f"{root}/{FOLDER}"):
         try:
-            with fsspec.open(f"{place}/{shards.INDEX}", "rb") as file:
+            with fsspec.open(f"{place}/{INDEX}", "rb") as file:
                 counts = _counts(json.load(file))
                 return {split: Shards(place, split, own) for split, own in counts.items()}
         except FileNotFoundError:
@@ -106,11 +112,11 @@ def find(root: str) -> dict[str, Shards]:
             raise ValueError(f"data.root={root}: {error}") from None
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{place}/{shards.INDEX} is no index of whole shards: run src.prepare with "
+                f"{place}/{INDEX} is no index of whole shards: run src.prepare with "
                 "shards=true again"
             ) from error
     raise ValueError(
-        f"data.root={root} has no {shards.INDEX}, or cannot be reached: expected the shards "
+        f"data.root={root} has no {INDEX}, or cannot be reached: expected the shards "
         "that src.prepare writes with shards=true"
     )
 

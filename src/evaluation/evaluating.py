@@ -15,7 +15,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from src import color, files, weights
 from src.checkpoint import TrainedGenerator
-from src.data.pictures import Picture
+from src.data.crops import Picture
 from src.evaluation import colorers, page, pictures, pretrained, results
 from src.evaluation.judging import Judge, Judged
 from src.evaluation.protocols import PREDICTED, PROTOCOLS

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from src import images
-from src.curation import manifest
-from src.data.pictures import Picture
+from src.data import manifest
+from src.data.crops import Picture
 from src.evaluation import protocols
 from src.images import grey
 

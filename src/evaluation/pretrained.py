@@ -13,10 +13,7 @@ from jaxtyping import Float
 from omegaconf import DictConfig
 from torch import Tensor
 
-from src.generators.lite0 import (
-    Lite0Classifier,
-    load_imagenet_weights,
-)
+from src.generators.lite0 import Lite0Classifier, load_imagenet_weights
 
 LITE0, FID, LPIPS = "frechet_lite0", "fid", "lpips"
 LITE0_SIDE = 224  # pixels, at which the weights were trained

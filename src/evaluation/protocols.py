@@ -6,7 +6,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from src.data.pictures import resized, square
+from src.data.crops import resized, square
 
 SIDE = 256  # pixels of the squares
 LEAST = 11  # pixels of a side, which SSIM's window needs

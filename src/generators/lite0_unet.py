@@ -10,12 +10,7 @@ from torch import Tensor, nn
 
 from src.generators import ab_bins
 from src.generators.blocks import DoubleConv, pad_to_multiple
-from src.generators.lite0 import (
-    STRIDE,
-    TAPS,
-    Lite0,
-    load_imagenet_weights,
-)
+from src.generators.lite0 import STRIDE, TAPS, Lite0, load_imagenet_weights
 
 
 class Lite0UNet(nn.Module):

@@ -10,12 +10,7 @@ from src.images.reader import (
     read_rgb_and_size,
     require_regular,
 )
-from src.images.writer import (
-    MAX_SEGMENT,
-    eight_bit,
-    write_image,
-    write_pages,
-)
+from src.images.writer import MAX_SEGMENT, eight_bit, write_image, write_pages
 
 __all__ = [
     "EXTENSIONS",

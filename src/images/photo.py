@@ -11,12 +11,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin
 
 from src.images.profiles import to_srgb
-from src.images.reader import (
-    UnreadableImageError,
-    _to_srgb,
-    faults_named,
-    open_image,
-)
+from src.images.reader import UnreadableImageError, _to_srgb, faults_named, open_image
 
 Samples = NDArray[Any]
 ORIENTATION = ExifTags.Base.Orientation

@@ -30,7 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from src.colorizer import Colorizer
 from src.curation import preparation
 from src.curation.recipe import Settings
-from src.data import FolderData
+from src.data.folder import FolderData
 from src.experiment import quieten
 from tests.benchmarks.colorize_rows import colorize_rows
 from tests.benchmarks.evaluation_rows import evaluation_rows

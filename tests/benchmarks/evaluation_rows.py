@@ -12,7 +12,7 @@ from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from src import metrics
-from src.data.pictures import Picture
+from src.data.crops import Picture
 from src.evaluation import colorers
 from src.evaluation.judging import Judge
 from src.evaluation.pictures import Examples

@@ -1,12 +1,7 @@
 import pytest
 import torch
 
-from src.generators.ab_bins import (
-    BINS,
-    STEPS,
-    annealed_mean,
-    cross_entropy,
-)
+from src.generators.ab_bins import BINS, STEPS, annealed_mean, cross_entropy
 
 GREY, RED = BINS // 2, (STEPS - 1) * STEPS + STEPS // 2  # ab = (0, 0), and a = 1 with b = 0
 

@@ -4,10 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from src.generators.ab_bins import (
-    BINS,
-    cross_entropy,
-)
+from src.generators.ab_bins import BINS, cross_entropy
 from src.generators.cnn import CNN
 from src.generators.lite0_unet import Lite0Classes, Lite0UNet
 from src.generators.unet import UNet

@@ -8,11 +8,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from src.generators.lite0 import (
-    Lite0,
-    Lite0Classifier,
-    load_imagenet_weights,
-)
+from src.generators.lite0 import Lite0, Lite0Classifier, load_imagenet_weights
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,7 @@ import skimage.data
 from omegaconf import OmegaConf
 from PIL import Image, ImageOps
 
-from src.images.grey import (
-    Rules,
-    measure,
-)
+from src.images.grey import Rules, measure
 from tests.conftest import ROOT
 
 LIMITS = Rules(min_size=64)

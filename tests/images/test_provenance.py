@@ -3,13 +3,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from src.images.provenance import (
-    DIGITAL_SOURCE_TYPE,
-    LABEL,
-    Record,
-    described,
-    draw_label,
-)
+from src.images.provenance import DIGITAL_SOURCE_TYPE, LABEL, Record, described, draw_label
 
 RECORD = Record(
     "colorization", "1.2.3", "sha256:abc", {"size": 64, "saturation": 1.5},

@@ -9,8 +9,8 @@ import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from src import ranks
-from src.data.module import ColorizationData, Subset
-from src.data.pictures import EvalPictures, Picture, Sample, TrainPictures
+from src.data.crops import EvalPictures, Picture, Sample, TrainPictures
+from src.data.datamodule import ColorizationData, Subset
 from src.data.shards import Shards, TarPicture, find
 from src.settings import require
 

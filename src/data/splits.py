@@ -5,8 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from src.curation import duplicates
-
 GROUP_DIGITS = 16
 
 
@@ -39,20 +37,6 @@ class Place:
     split: str
     group: str
     fault: str = ""
-
-
-def place_by_looks(
-    looks: Mapping[str, tuple[str, str]],
-    settled: Mapping[str, Place],
-    shares: Mapping[str, float],
-) -> dict[str, Place]:
-    """Place contents as `place` does, near-duplicates by their fingerprints.
-
-    Args: looks: of a picture and of its mirror image, hexadecimal, by sha256.
-    """
-    contents = sorted(looks)
-    own, mirrored = ([bytes.fromhex(looks[one][side]) for one in contents] for side in (0, 1))
-    return place(contents, duplicates.near_pairs(own, mirrored), settled, shares)
 
 
 def place(

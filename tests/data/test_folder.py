@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data import FolderData
+from src.data.folder import FolderData
 from src.data.scan import scan
 from src.images import UnreadableImageError
 

@@ -14,7 +14,7 @@ from torch.utils import data
 from torch.utils.data import DataLoader, Dataset
 
 from src import color, ranks
-from src.data.pictures import EpochShuffle, EvalFit, EvalPictures, Picture, Sample, TrainPictures
+from src.data.crops import EpochShuffle, EvalFit, EvalPictures, Picture, Sample, TrainPictures
 from src.settings import require, require_number, require_one_of, require_whole
 
 Subset = Literal["train", "val", "test"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from src.data import ImagenetteData
+from src.data.imagenette import ImagenetteData
 
 
 def archive(photos: Path, extra: Callable[[tarfile.TarFile], None] | None = None) -> bytes:

@@ -7,8 +7,9 @@ import torch
 from PIL import Image
 
 from src import color
-from src.data import FolderData, SampleData
-from src.data.pictures import EpochShuffle, EvalPictures, Picture, TrainPictures
+from src.data.crops import EpochShuffle, EvalPictures, Picture, TrainPictures
+from src.data.folder import FolderData
+from src.data.sample import SampleData
 
 
 @pytest.fixture

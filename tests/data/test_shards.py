@@ -17,9 +17,9 @@ from omegaconf import DictConfig
 from PIL import Image
 from torch.multiprocessing.spawn import start_processes
 
-from src.curation import shards
-from src.curation.manifest import Row
-from src.data import ShardsData
+from src.curation import shard_writer
+from src.data.manifest import Row
+from src.data.shard_stream import ShardsData
 from src.experiment import train
 
 COUNTS = {"train": 47, "val": 5, "test": 4}
@@ -38,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / "pictures").mkdir(exist_ok=True)
             Image.new("RGB", (40, 36), (5 * i, 90, 200)).save(folder / file)
             rows.append(Row(file, f"{i}.jpg", "kept", "", split, sha256, sha256, 40, 36, 9.0))
-    shards.write(folder, rows, 10)
+    shard_writer.write(folder, rows, 10)
     return folder
 
 
@@ -216,7 +216,7 @@ def test_a_broken_picture_is_replaced_by_another(place: Path, tmp_path: Path) ->
     rows = [Row(f"pictures/{s}{i}.jpg", "", "kept", "", s, "", f"{i:03d}", 40, 36, 9.0)
             for s in COUNTS for i in range(4)]  # fmt: skip
     (copy / "pictures/train2.jpg").write_bytes(b"no picture")
-    shards.write(copy, rows, 10)
+    shard_writer.write(copy, rows, 10)
     with pytest.warns(UserWarning, match="train2 can no longer be read: not a picture"):
         seen = names(data(copy, batch_size=4).train_dataloader())
     assert len(seen[0]) == 4

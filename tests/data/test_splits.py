@@ -4,7 +4,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.curation.splits import Place, by_hash, place
+from src.data.splits import Place, by_hash, place
 
 SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
 

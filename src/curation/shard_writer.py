@@ -11,14 +11,8 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from src import files
-from src.curation.manifest import SPLITS, Row
-
-FOLDER, INDEX = "shards", "index.json"
-
-
-def name(split: str, number: int) -> str:
-    """Return the file name of a shard of a split."""
-    return f"{split}-{number:06d}.tar"
+from src.data.manifest import SPLITS, Row
+from src.data.shards import FOLDER, INDEX, shard_name
 
 
 def write(folder: Path, rows: Sequence[Row], most: int | None) -> None:
@@ -50,7 +44,7 @@ def write(folder: Path, rows: Sequence[Row], most: int | None) -> None:
         return
     if before:  # what stands beside it will no longer fit it
         files.write_text(index, json.dumps({"most": most}))
-    wanted = [(place / name(split, number), own) for split, several in shards.items()
+    wanted = [(place / shard_name(split, number), own) for split, several in shards.items()
               for number, own in enumerate(several)]  # fmt: skip
     for path, own in tqdm(wanted, "shards", unit=" shards", disable=None):
         _write(path, folder, own)
