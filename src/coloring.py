@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from src import checkpoint, files, inference, weights
-from src.checkpoint import TrainedGenerator
+from src import files, inference
+from src.colorizers import checkpoint, shipped
+from src.colorizers.checkpoint import TrainedGenerator
 from src.images import MAX_SEGMENT, Page, Photo, eight_bit, provenance, write_pages
 
 SOFTWARE = "colorization"
@@ -56,12 +57,12 @@ def load_generator(path: Path | None) -> TrainedGenerator:
 
     Raises: ValueError: if it is refused.
     """
-    if path is None or path == weights.PATH:
-        return weights.load()
+    if path is None or path == shipped.PATH:
+        return shipped.load()
     if path.suffix.lower() == ".onnx":
-        from src import onnx_generator
+        from src.colorizers import onnx
 
-        return onnx_generator.load(path)
+        return onnx.load(path)
     return checkpoint.load_generator(path)
 
 

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from src import checkpoint, losses, metrics, optimization, ranks
+from src import losses, metrics, optimization, ranks
+from src.colorizers import checkpoint
 from src.settings import require_number
 
 Batch = Mapping[str, Any]  # L (b, 1, h, w) and ab (b, 2, h, w) in [-1, 1], name: b strings

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from src import errors, images, inference, onnx_generator
-from src.checkpoint import WEIGHTS_SUFFIX, load_generator, save_weights
+from src import errors, images, inference
+from src.colorizers import onnx
+from src.colorizers.checkpoint import WEIGHTS_SUFFIX, load_generator, save_weights
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _export_onnx(checkpoint: Path, output: Path) -> None:
     trained = load_generator(checkpoint)
     checked_on = pictures(trained.image_size)
-    error = onnx_generator.export(trained, output, checked_on)
+    error = onnx.export(trained, output, checked_on)
     print(f"largest difference of ab from PyTorch's on {len(checked_on)} pictures: {error:.1e}")
 
 

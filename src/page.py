@@ -11,8 +11,8 @@ import skimage
 from PIL import Image
 
 from src import coloring
-from src.checkpoint import TrainedGenerator
 from src.coloring import Options
+from src.colorizers.checkpoint import TrainedGenerator
 from src.images import Photo, UnreadableImageError, read_rgb
 
 MAX_BYTES = 64_000_000

@@ -14,7 +14,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from src import checkpoint, files, ranks
+from src import files, ranks
+from src.colorizers import checkpoint
 from src.settings import require_whole
 
 CONFIG = Path(".hydra", "config.yaml")

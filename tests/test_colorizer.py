@@ -11,8 +11,9 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from src import checkpoint, color
+from src import color
 from src.colorizer import Colorizer, NonFiniteLossError
+from src.colorizers import checkpoint
 from src.experiment import train
 from src.generators.ab_bins import annealed_mean
 from src.generators.lite0 import Lite0, load_imagenet_weights

@@ -10,8 +10,8 @@ from hydra.errors import ConfigCompositionException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from src.checkpoint import GENERATORS, build
 from src.colorizer import Colorizer
+from src.colorizers.checkpoint import GENERATORS, build
 from src.data.datamodule import ColorizationData
 from src.data.folder import FolderData
 from src.data.imagenette import ImagenetteData

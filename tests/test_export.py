@@ -11,8 +11,9 @@ import torch
 from onnx import TensorProto, helper
 from PIL import Image
 
-from src import coloring, colorize, export, inference, onnx_generator
-from src.checkpoint import TrainedGenerator, load_generator
+from src import coloring, colorize, export, inference
+from src.colorizers import onnx as onnx_colorizer
+from src.colorizers.checkpoint import TrainedGenerator, load_generator
 from src.generators.cnn import CNN
 from src.generators.lite0_unet import Lite0UNet
 from src.generators.unet import UNet
@@ -93,10 +94,10 @@ def test_a_model_that_disagrees_is_not_written(
     pictures = export.pictures(32)
     assert len(pictures) > 5
     trained = load_generator(exported / "best.ckpt")
-    assert onnx_generator.export(trained, tmp_path / "a.onnx", pictures) < 1e-5
+    assert onnx_colorizer.export(trained, tmp_path / "a.onnx", pictures) < 1e-5
     other = TrainedGenerator(CNN(4).eval(), 32, torch.zeros(2), "0")
     with pytest.raises(ValueError, match="nothing was written"):
-        onnx_generator.export(other, tmp_path / "b.onnx", pictures)
+        onnx_colorizer.export(other, tmp_path / "b.onnx", pictures)
     assert not (tmp_path / "b.onnx").exists()
 
 
@@ -104,7 +105,7 @@ def test_a_model_that_disagrees_is_not_written(
 @pytest.mark.usefixtures("untyped_shapes")
 def test_a_unet_agrees_too(tmp_path: Path) -> None:
     trained = TrainedGenerator(UNet(4).eval(), 32, torch.zeros(2), "0")
-    assert onnx_generator.export(trained, tmp_path / "a.onnx", export.pictures(32)) <= 1e-4
+    assert onnx_colorizer.export(trained, tmp_path / "a.onnx", export.pictures(32)) <= 1e-4
 
 
 def model(*weights: TensorProto, operation: str = "Add", **told: str) -> bytes:
@@ -189,7 +190,7 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(__import__("sys").modules, package, None)
     trained = TrainedGenerator(CNN(4), 32, torch.zeros(2), "0")
     with pytest.raises(ValueError, match=r"colorization\[onnx\]"):
-        onnx_generator.export(trained, tmp_path / "a.onnx", [])
+        onnx_colorizer.export(trained, tmp_path / "a.onnx", [])
 
 
 def test_weights_alone_colour_as_the_checkpoint_does(exported: Path, tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ def test_weights_alone_colour_as_the_checkpoint_does(exported: Path, tmp_path: P
 def test_the_lite0_unet_is_the_same_at_sizes_beyond_its_training(tmp_path: Path) -> None:
     network = Lite0UNet([8, 8, 8, 8], 3, 0.1).eval()
     trained = TrainedGenerator(network, 64, torch.zeros(2), "0" * 64)
-    onnx_generator.export(trained, tmp_path / "a.onnx", export.pictures(64))
+    onnx_colorizer.export(trained, tmp_path / "a.onnx", export.pictures(64))
     L = torch.rand(1, 1, 300, 201) * 2 - 1
     with torch.inference_mode():
         expected = network(L)

@@ -14,7 +14,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from src import train
-from src.checkpoint import load
+from src.colorizers.checkpoint import load
 from src.run_folder import folder_name, locked, resume_command, resumed, store_config
 from src.tracking import read_metrics
 from tests.conftest import ROOT, TINY, made_once, run_train

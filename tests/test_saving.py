@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.checkpoint import load
+from src.colorizers.checkpoint import load
 from src.saving import WholeCheckpointIO
 
 

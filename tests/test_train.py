@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from src import colorize
-from src.checkpoint import load, load_generator
+from src.colorizers.checkpoint import load, load_generator
 from src.data.crops import EpochShuffle
 from src.data.folder import FolderData
 from src.experiment import train

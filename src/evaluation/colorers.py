@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from src import color
-from src.checkpoint import TrainedGenerator
 from src.coloring import load_generator
+from src.colorizers.checkpoint import TrainedGenerator
 from src.evaluation.pictures import Example
 from src.inference import predict_ab
 from src.metrics import Coloring

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from src import color, files, weights
-from src.checkpoint import TrainedGenerator
+from src import color, files
+from src.colorizers import shipped
+from src.colorizers.checkpoint import TrainedGenerator
 from src.data.crops import Picture
 from src.evaluation import colorers, page, pictures, pretrained, results
 from src.evaluation.judging import Judge, Judged
@@ -101,7 +102,7 @@ def _contestants(
     asked = [Path(path).expanduser() for path in _list(config.checkpoints)]
     folders = [Path(path).expanduser() for path in _list(config.predictions)]
     if not asked and not folders:
-        asked = [weights.PATH]
+        asked = [shipped.PATH]
     trained, faults = colorers.load(asked)
     names = dict(zip([*trained, *folders], colorers.names([*trained, *folders]), strict=True))
     predictions = {}

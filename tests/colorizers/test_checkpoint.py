@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from src import checkpoint
+from src.colorizers import checkpoint
 from src.generators.unet import UNet, Up
 
 UNET = {"_target_": "src.generators.unet.UNet", "base_channels": 4}

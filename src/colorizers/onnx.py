@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from src import files
-from src.checkpoint import MAX_IMAGE_SIZE, TrainedGenerator
+from src.colorizers.checkpoint import MAX_IMAGE_SIZE, TrainedGenerator
 
 HINT = "pip install 'colorization[onnx]' brings it"
 MAX_BYTES = 2_000_000_000  # what an ONNX file can be at most

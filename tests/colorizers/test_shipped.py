@@ -4,7 +4,8 @@ import pytest
 import skimage.data
 import torch
 
-from src import color, colorize, metrics, weights
+from src import color, colorize, metrics
+from src.colorizers import shipped
 from src.data.crops import EvalPictures, Picture
 from src.inference import predict_ab
 
@@ -12,8 +13,8 @@ SCENES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycl
 
 
 def test_the_shipped_network_is_small_and_its_figures_are_those_that_were_measured() -> None:
-    trained = weights.load()
-    assert weights.PATH.stat().st_size < 12e6
+    trained = shipped.load()
+    assert shipped.PATH.stat().st_size < 12e6
     folder = Path(skimage.data.__file__).parent
     pictures = EvalPictures([Picture(folder / name, name) for name in SCENES], 256, "stretch")
     rgb = torch.stack([pictures[i]["rgb"] for i in range(len(pictures))])
@@ -29,16 +30,16 @@ def test_the_shipped_network_is_small_and_its_figures_are_those_that_were_measur
 
 
 def test_a_damaged_network_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = bytearray(weights.PATH.read_bytes())
+    content = bytearray(shipped.PATH.read_bytes())
     content[-1] ^= 1
-    monkeypatch.setattr(weights, "PATH", tmp_path / "damaged.safetensors")
+    monkeypatch.setattr(shipped, "PATH", tmp_path / "damaged.safetensors")
     for wrong in (bytes(content), None):
         if wrong is not None:
-            weights.PATH.write_bytes(wrong)
+            shipped.PATH.write_bytes(wrong)
         else:
-            weights.PATH.unlink()
+            shipped.PATH.unlink()
         with pytest.raises(ValueError, match=r"damaged\.safetensors is not the file that ships"):
-            weights.load()
+            shipped.load()
 
 
 def test_a_photo_is_coloured_without_naming_a_model(

@@ -3,10 +3,10 @@
 import hashlib
 from pathlib import Path
 
-from src import checkpoint
-from src.checkpoint import TrainedGenerator
+from src.colorizers import checkpoint
+from src.colorizers.checkpoint import TrainedGenerator
 
-PATH = Path(__file__).parent / "lite0_unet.safetensors"
+PATH = Path(__file__).parent / "weights" / "lite0_unet.safetensors"
 SHA256 = "e734dfbbbb932267e9e498a66d245595ad846f523fdf9fb870e1866e6fd3c805"
 
 

@@ -1,0 +1,1 @@
+"""Colourisers: what takes L, and perhaps hints or a reference, to ab."""
