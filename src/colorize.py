@@ -17,8 +17,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from src import errors, images
-from src.coloring import SUFFIXES, Options, color_file, load_generator, output_name
 from src.colorizers.checkpoint import MAX_IMAGE_SIZE, TrainedGenerator
+from src.inference.result import SUFFIXES, Options, color_file, load_generator, output_name
 from src.settings import require_number
 
 STANDARD = Path("-")

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from src import errors
-from src.coloring import load_generator
+from src.inference.result import load_generator
 from src.settings import require_number
 
 

@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from src import errors, images, inference
+from src import errors, images
 from src.colorizers import onnx
 from src.colorizers.checkpoint import WEIGHTS_SUFFIX, load_generator, save_weights
+from src.inference import painting
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -45,7 +46,7 @@ def _export_onnx(checkpoint: Path, output: Path) -> None:
 def pictures(image_size: int) -> list[Float[Tensor, "_ 1 _ _"]]:
     """L that an export is checked on: of photographs that come with scikit-image, and random."""
     checked = [
-        inference.small_L(page.samples, image_size)
+        painting.small_L(page.samples, image_size)
         for path in package_photos()
         for page in images.Photo(path).pages()
     ]

@@ -10,10 +10,10 @@ import gradio as gr
 import skimage
 from PIL import Image
 
-from src import coloring
-from src.coloring import Options
 from src.colorizers.checkpoint import TrainedGenerator
 from src.images import Photo, UnreadableImageError, read_rgb
+from src.inference import result
+from src.inference.result import Options
 
 MAX_BYTES = 64_000_000
 MAX_PIXELS = 50_000_000
@@ -133,11 +133,11 @@ def color_upload(
     if pixels > MAX_PIXELS:
         raise UnreadableImageError(f"{pixels / 1e6:.0f} megapixels are too many; {TOO_LARGE}")
     place = Path(mkdtemp(dir=folder))
-    result = place / coloring.output_name(photo, options)
-    notes = coloring.color_file(photo, result, model, options)
+    colored = place / result.output_name(photo, options)
+    notes = result.color_file(photo, colored, model, options)
     before, after = (_preview(path, place / f"{name}.jpg") for name, path in
-                     (("before", source), ("after", result)))  # fmt: skip
-    return (before, after), result, notes
+                     (("before", source), ("after", colored)))  # fmt: skip
+    return (before, after), colored, notes
 
 
 def examples(folder: Path) -> list[Path]:

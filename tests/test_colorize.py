@@ -17,11 +17,12 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from src import color, coloring, images
-from src.coloring import Options
+from src import color, images
 from src.colorize import main
 from src.generators.cnn import CNN
 from src.images.provenance import described
+from src.inference import result
+from src.inference.result import Options
 from tests.conftest import ROOT
 
 Colorize = Callable[..., int]
@@ -267,7 +268,7 @@ def test_a_full_disk_ends_the_work_with_what_was_done(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(pages, path, *rest)
 
-    monkeypatch.setattr(coloring, "write_pages", full)
+    monkeypatch.setattr(result, "write_pages", full)
     assert colorize("in", "--output", "out") == 1
     assert capsys.readouterr().err == (
         "error: out/1.png: No space left on device, after 1 coloured: out\n"
@@ -464,13 +465,13 @@ def test_an_independent_reader_finds_what_was_done(
     done = subprocess.run(["exiftool", "-json", "-a", f"out/{name}", f"bare/{name}"],
                           capture_output=True, text=True, check=True)  # fmt: skip
     told, bare = json.loads(done.stdout)
-    sha256 = coloring.load_generator(checkpoint).sha256
+    sha256 = result.load_generator(checkpoint).sha256
     assert told["DigitalSourceType"] == (
         "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
     )
-    assert told["HistorySoftwareAgent"] == f"colorization {coloring.version()}"
+    assert told["HistorySoftwareAgent"] == f"colorization {result.version()}"
     assert told["AISystemUsed"] == "colorization"
-    assert told["AISystemVersionUsed"] == f"{coloring.version()}, model sha256:{sha256}"
+    assert told["AISystemVersionUsed"] == f"{result.version()}, model sha256:{sha256}"
     assert told["HistoryParameters"] == (
         f"colorized by model sha256:{sha256}; size=32; saturation=1.5; enlarge=guided"
     )

@@ -11,12 +11,13 @@ import torch
 from onnx import TensorProto, helper
 from PIL import Image
 
-from src import coloring, colorize, export, inference
+from src import colorize, export
 from src.colorizers import onnx as onnx_colorizer
 from src.colorizers.checkpoint import TrainedGenerator, load_generator
 from src.generators.cnn import CNN
 from src.generators.lite0_unet import Lite0UNet
 from src.generators.unet import UNet
+from src.inference import painting, result
 from tests.conftest import ROOT
 from tests.test_colorize import save_checkpoint
 
@@ -37,7 +38,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("shape", [(1, 32, 32), (1, 1, 1), (3, 50, 37), (1, 9, 200)])
 def test_batch_height_and_width_are_free(exported: Path, shape: tuple[int, int, int]) -> None:
     L = torch.rand(shape[0], 1, *shape[1:]) * 2 - 1
-    trained, loaded = load_generator(exported / "best.ckpt"), coloring.load_generator(
+    trained, loaded = load_generator(exported / "best.ckpt"), result.load_generator(
         exported / "model.onnx"
     )  # fmt: skip
     with torch.inference_mode():
@@ -47,7 +48,7 @@ def test_batch_height_and_width_are_free(exported: Path, shape: tuple[int, int, 
 
 def test_the_file_alone_says_what_colorize_needs(exported: Path) -> None:
     trained = load_generator(exported / "best.ckpt")
-    loaded = coloring.load_generator(exported / "model.onnx")
+    loaded = result.load_generator(exported / "model.onnx")
     assert loaded.image_size == trained.image_size
     assert torch.equal(loaded.mean_ab, trained.mean_ab)
     assert loaded.sha256 != trained.sha256
@@ -154,15 +155,15 @@ def test_damaged_foreign_and_hostile_models_are_refused_in_one_line(
     (tmp_path / "a.onnx").write_bytes(content)
     (tmp_path / "beside.bin").write_bytes(bytes(4))
     with pytest.raises(ValueError, match=fault) as refusal:
-        coloring.load_generator(tmp_path / "a.onnx")
+        result.load_generator(tmp_path / "a.onnx")
     assert "a.onnx" in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
 def test_a_plain_model_is_taken(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(model())
-    loaded = coloring.load_generator(tmp_path / "a.onnx")
-    colored = inference.colorize(np.full((9, 9), 200, np.uint8), loaded.network, 32)
+    loaded = result.load_generator(tmp_path / "a.onnx")
+    colored = painting.colorize(np.full((9, 9), 200, np.uint8), loaded.network, 32)
     assert colored.samples.shape == (9, 9, 3)
 
 
@@ -199,7 +200,7 @@ def test_weights_alone_colour_as_the_checkpoint_does(exported: Path, tmp_path: P
     L = torch.rand(1, 1, 40, 40) * 2 - 1
     with torch.inference_mode():
         expected = load_generator(exported / "best.ckpt").network(L)
-        actual = coloring.load_generator(weights).network(L)
+        actual = result.load_generator(weights).network(L)
     torch.testing.assert_close(actual, expected, atol=5e-3, rtol=0)
 
 
@@ -211,7 +212,7 @@ def test_the_lite0_unet_is_the_same_at_sizes_beyond_its_training(tmp_path: Path)
     L = torch.rand(1, 1, 300, 201) * 2 - 1
     with torch.inference_mode():
         expected = network(L)
-    actual = coloring.load_generator(tmp_path / "a.onnx").network(L)
+    actual = result.load_generator(tmp_path / "a.onnx").network(L)
     torch.testing.assert_close(actual, expected, atol=1e-4, rtol=0)
 
 

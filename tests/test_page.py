@@ -22,7 +22,8 @@ import pytest
 from PIL import Image
 
 import src
-from src import coloring, demo
+from src import demo
+from src.inference import result
 from tests.browser import Browser
 from tests.conftest import ROOT
 from tests.test_colorize import save_checkpoint
@@ -41,7 +42,7 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     place = tmp_path_factory.mktemp("page")
-    models = {name: coloring.load_generator(save_checkpoint(place / f"{name}.ckpt", ab))
+    models = {name: result.load_generator(save_checkpoint(place / f"{name}.ckpt", ab))
               for name, ab in {"red": (0.3, 0.1), "blue": (0.0, -0.4)}.items()}  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("GRADIO_TEMP_DIR", folder)
@@ -178,7 +179,7 @@ def test_16_people_at_once_wait_for_each_other(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once, most, answers = 0, 0, []
-    color_file = coloring.color_file
+    color_file = result.color_file
 
     def watched(*arguments: Any) -> list[str]:
         nonlocal at_once, most
@@ -189,7 +190,7 @@ def test_16_people_at_once_wait_for_each_other(
         at_once -= 1
         return notes
 
-    monkeypatch.setattr(coloring, "color_file", watched)
+    monkeypatch.setattr(result, "color_file", watched)
     example = str(served.folder / "examples" / "cup.jpg")
     people = [threading.Thread(target=lambda: answers.append(ask(served, example)))
               for _ in range(16)]  # fmt: skip

@@ -13,10 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from src import color
-from src.coloring import load_generator
 from src.colorizers.checkpoint import TrainedGenerator
 from src.evaluation.pictures import Example
-from src.inference import predict_ab
+from src.inference.painting import predict_ab
+from src.inference.result import load_generator
 from src.metrics import Coloring
 
 Colorer = Callable[[Example, Coloring], Coloring]

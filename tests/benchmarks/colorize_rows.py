@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from src import coloring, export, images
+from src import export, images
 from src.generators.unet import UNet
+from src.inference import result
 from tests.benchmarks.row import row
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,11 +117,11 @@ def seconds(command: list[str]) -> float:
 
 
 def main(model: str, photo: str, out: str) -> None:
-    trained = coloring.load_generator(Path(model))
+    trained = result.load_generator(Path(model))
     for _ in range(2):
         began = time.perf_counter()
-        coloring.color_file(
-            images.Photo(Path(photo)), Path(out, "warm.jpg"), trained, coloring.Options()
+        result.color_file(
+            images.Photo(Path(photo)), Path(out, "warm.jpg"), trained, result.Options()
         )
         warm = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

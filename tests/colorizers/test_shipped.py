@@ -7,7 +7,7 @@ import torch
 from src import color, colorize, metrics
 from src.colorizers import shipped
 from src.data.crops import EvalPictures, Picture
-from src.inference import predict_ab
+from src.inference.painting import predict_ab
 
 SCENES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
 

@@ -2,7 +2,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from src.upsampling import FLAT, RADIUS, guided_lines, level_lines, upsampled_rows
+from src.inference.upsampling import (
+    FLAT,
+    RADIUS,
+    guided_lines,
+    level_lines,
+    upsampled_rows,
+)
 
 
 def test_level_lines_are_plain_bilinear_enlarging() -> None:

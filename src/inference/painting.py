@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from src import color, upsampling
+from src import color
 from src.cores import side_by_side
 from src.images import eight_bit
+from src.inference import upsampling
 
 Generator = Callable[[Tensor], Tensor]
 # A panorama's long side at the network's scale; beyond it, memory grows for nothing.

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from src import files, inference
+from src import files
 from src.colorizers import checkpoint, shipped
 from src.colorizers.checkpoint import TrainedGenerator
 from src.images import MAX_SEGMENT, Page, Photo, eight_bit, provenance, write_pages
+from src.inference import painting
 
 SOFTWARE = "colorization"
 # The first suffix is the usual one.
@@ -128,7 +129,7 @@ def _color_page(
     page: Page, trained: TrainedGenerator, options: Options, chroma: list[float]
 ) -> Page:
     size = options.size or trained.image_size
-    colored = inference.colorize(
+    colored = painting.colorize(
         page.samples, trained.network, size, saturation=options.saturation,
         guided=options.enlarge == "guided",
     )  # fmt: skip

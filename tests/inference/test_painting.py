@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
 
-from src import color, inference
-from src.inference import colorize, predict_ab
+from src import color
+from src.inference import painting
+from src.inference.painting import colorize, predict_ab
 
 
 class Constant(nn.Module):
@@ -104,7 +105,7 @@ def test_grey_stored_as_color_comes_out_the_same() -> None:
 def test_strips_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = noise(70, 50)
     whole = colorize(samples, Waves(), 32).samples
-    monkeypatch.setattr(inference, "STRIP", 7 * 50)
+    monkeypatch.setattr(painting, "STRIP", 7 * 50)
     assert np.abs(colorize(samples, Waves(), 32).samples.astype(int) - whole).max() <= 1
 
 
