@@ -10,7 +10,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from src import plots, run_folder
+from src import plots
+from src.training import run_folder
 
 Mode = str  # min: the lowest figure is the best one; max: the highest
 SEED = "seed"

@@ -15,8 +15,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from PIL import Image
 
-from src import errors, files, plugins, ranking, run_folder
+from src import errors, files, plugins, ranking
 from src.images import write_image
+from src.training import run_folder
 
 DESCRIPTION = "sweep.json"
 

@@ -10,11 +10,11 @@ from hydra.errors import ConfigCompositionException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from src.colorizer import Colorizer
 from src.colorizers.checkpoint import GENERATORS, build
 from src.data.datamodule import ColorizationData
 from src.data.folder import FolderData
 from src.data.imagenette import ImagenetteData
+from src.training.module import ColorizationModule
 from tests.conftest import ROOT
 
 Configure = Callable[..., DictConfig]
@@ -35,7 +35,7 @@ PARTS = [
 @pytest.mark.parametrize("model", options("model"))
 def test_every_model_is_built(configure: Configure, model: str) -> None:
     colorizer = instantiate(configure(f"model={model}").model)
-    assert isinstance(colorizer, Colorizer)
+    assert isinstance(colorizer, ColorizationModule)
     assert (colorizer.discriminator is not None) is model.endswith("_gan")
 
 
@@ -126,7 +126,7 @@ def test_a_gpu_runs_in_bfloat16_compiled_and_channels_last(configure: Configure)
 def test_every_argument_of_the_colorizer_can_be_overridden_without_a_plus(
     configure: Configure,
 ) -> None:
-    assert set(configure().model) >= inspect.signature(Colorizer).parameters.keys()
+    assert set(configure().model) >= inspect.signature(ColorizationModule).parameters.keys()
 
 
 @pytest.mark.parametrize(

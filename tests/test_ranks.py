@@ -19,8 +19,8 @@ from torch.multiprocessing.spawn import spawn
 from src import ranks
 from src.batch_norm import CpuBatchNormSync, RankBatchNorm2d
 from src.data.crops import EpochShuffle
-from src.experiment import train
-from src.tracking import read_metrics
+from src.training.experiment import train
+from src.training.loggers import read_metrics
 from tests.conftest import ROOT, TINY, made_once, run_train
 
 GAN = ("model=unet_gan", "model.ema_decay=0.9", "data=folder", "trainer.log_every_n_steps=1",

@@ -10,7 +10,8 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from src import plugins, ranking, run_folder, train
+from src import plugins, ranking, train
+from src.training import run_folder
 from tests.conftest import ROOT, TINY
 
 FAILING = ("model=cnn", "seed=0,1", "model.generator_optimizer.lr=1e-3,1e-4,-1", "data=folder")

@@ -17,9 +17,9 @@ from src import colorize
 from src.colorizers.checkpoint import load, load_generator
 from src.data.crops import EpochShuffle
 from src.data.folder import FolderData
-from src.experiment import train
-from src.run_folder import folder_name
 from src.train import main
+from src.training.experiment import train
+from src.training.run_folder import folder_name
 from tests.conftest import ROOT, TINY, made_once, run_train
 
 Configure = Callable[..., DictConfig]
@@ -183,16 +183,16 @@ def test_regression_runs_at_odd_sizes(
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     configure: Configure, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from src.colorizer import Colorizer
+    from src.training.module import ColorizationModule
 
-    step = Colorizer.training_step
+    step = ColorizationModule.training_step
 
-    def poisoned(self: Colorizer, batch: Any, batch_idx: int) -> None:
+    def poisoned(self: ColorizationModule, batch: Any, batch_idx: int) -> None:
         if self.current_epoch == 1:
             batch["L"] = batch["L"] * torch.nan
         step(self, batch, batch_idx)
 
-    monkeypatch.setattr(Colorizer, "training_step", poisoned)
+    monkeypatch.setattr(ColorizationModule, "training_step", poisoned)
     config = configure(
         "data=folder", f"data.root={photos}", "trainer.max_epochs=3", "trainer.log_every_n_steps=1"
     )

@@ -27,11 +27,11 @@ from PIL import Image
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from src.colorizer import Colorizer
 from src.curation import preparation
 from src.curation.recipe import Settings
 from src.data.folder import FolderData
-from src.experiment import quieten
+from src.training.experiment import quieten
+from src.training.module import ColorizationModule
 from tests.benchmarks.colorize_rows import colorize_rows
 from tests.benchmarks.evaluation_rows import evaluation_rows
 from tests.benchmarks.row import row
@@ -156,7 +156,7 @@ def step_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
 
 
 def loop(
-    model: Colorizer, L: torch.Tensor, ab: torch.Tensor, *, autocast: bool, textbook: bool
+    model: ColorizationModule, L: torch.Tensor, ab: torch.Tensor, *, autocast: bool, textbook: bool
 ) -> Callable[[], None]:
     """A plain PyTorch step of the same networks: as here, or as tutorials write pix2pix.
 

@@ -20,7 +20,7 @@ from torch.multiprocessing.spawn import start_processes
 from src.curation import shard_writer
 from src.data.manifest import Row
 from src.data.shard_stream import ShardsData
-from src.experiment import train
+from src.training.experiment import train
 
 COUNTS = {"train": 47, "val": 5, "test": 4}
 BATCH = 6

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from src import color
-from src.colorizer import Colorizer, NonFiniteLossError
 from src.colorizers import checkpoint
-from src.experiment import train
 from src.generators.ab_bins import annealed_mean
 from src.generators.lite0 import Lite0, load_imagenet_weights
+from src.training.experiment import train
+from src.training.module import ColorizationModule, NonFiniteLossError
 
 Configure = Callable[..., DictConfig]
 
@@ -45,7 +45,7 @@ def two_pictures() -> tuple[Tensor, Tensor]:
     return color.rgb_to_L_ab(torch.stack([first, second]))
 
 
-def fit(model: Colorizer, dataset: Dataset[Any], epochs: int, batch_size: int = 2) -> None:
+def fit(model: ColorizationModule, dataset: Dataset[Any], epochs: int, batch_size: int = 2) -> None:
     trainer = lightning.Trainer(
         max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False,
@@ -67,7 +67,7 @@ def same(before: list[Tensor], after: list[Tensor]) -> bool:
 def test_each_step_changes_its_own_network_only(
     configure: Configure, loss: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model: Colorizer = instantiate(configure("model=unet_gan", f"model/loss={loss}").model)
+    model: ColorizationModule = instantiate(configure("model=unet_gan", f"model/loss={loss}").model)
     seen = []
 
     def watched(step: Callable[..., Any], own: str, other: str) -> Callable[..., Any]:
@@ -89,7 +89,7 @@ def test_each_step_changes_its_own_network_only(
 
 
 def test_the_generator_runs_once_a_batch(configure: Configure) -> None:
-    model: Colorizer = instantiate(configure("model=unet_gan").model)
+    model: ColorizationModule = instantiate(configure("model=unet_gan").model)
     calls: list[int] = []
     model.generator.register_forward_hook(lambda *_: calls.append(1))
     fit(model, OneBatch(*two_pictures(), length=6), epochs=1)
@@ -97,7 +97,7 @@ def test_the_generator_runs_once_a_batch(configure: Configure) -> None:
 
 
 def test_the_weighted_sum_is_what_the_generator_descends(configure: Configure) -> None:
-    model: Colorizer = instantiate(configure("model=unet_gan", "model.loss.l1=10").model)
+    model: ColorizationModule = instantiate(configure("model=unet_gan", "model.loss.l1=10").model)
     fit(model, OneBatch(*two_pictures()), epochs=1)
     logged = model.trainer.callback_metrics
     total = logged["train/g_loss_adversarial"] + 10 * logged["train/g_loss_l1"]
@@ -114,7 +114,7 @@ def test_one_batch_is_overfitted(configure: Configure, model_name: str) -> None:
         f"model={model_name}", "model.generator.base_channels=16",
         "model.generator_optimizer.lr=2e-3", "model.generator_optimizer.betas=[0.9,0.999]",
     )  # fmt: skip
-    model: Colorizer = instantiate(config.model)
+    model: ColorizationModule = instantiate(config.model)
     L, ab = two_pictures()
     fit(model, OneBatch(L, ab, length=20), epochs=12)
     model.eval()
@@ -125,7 +125,7 @@ def test_one_batch_is_overfitted(configure: Configure, model_name: str) -> None:
 
 def test_a_batch_of_two_colors_is_learned_as_classes(configure: Configure) -> None:
     torch.manual_seed(0)
-    model: Colorizer = instantiate(
+    model: ColorizationModule = instantiate(
         configure("model=lite0_classes", "model.warmup_epochs=0", "model.ema_decay=null").model
     )
     L = torch.full((2, 1, 32, 32), -0.5)
@@ -143,7 +143,9 @@ def test_a_batch_of_two_colors_is_learned_as_classes(configure: Configure) -> No
 def test_the_moving_average_is_of_the_generator_alone_and_serves_inference(
     configure: Configure,
 ) -> None:
-    model: Colorizer = instantiate(configure("model=unet_gan", "model.ema_decay=0.5").model)
+    model: ColorizationModule = instantiate(
+        configure("model=unet_gan", "model.ema_decay=0.5").model
+    )
     start = weights(model.generator)
     fit(model, OneBatch(*two_pictures(), length=2), epochs=1)
     # torch's average starts from the weights after the first step.
@@ -161,7 +163,9 @@ def test_the_moving_average_is_of_the_generator_alone_and_serves_inference(
 
 
 def test_learning_rates_fall_over_the_last_share_of_epochs(configure: Configure) -> None:
-    model: Colorizer = instantiate(configure("model=unet_gan", "model.decay_share=0.5").model)
+    model: ColorizationModule = instantiate(
+        configure("model=unet_gan", "model.decay_share=0.5").model
+    )
     rates: list[tuple[float, float]] = []
 
     class Watch(lightning.Callback):
@@ -181,7 +185,9 @@ def test_learning_rates_fall_over_the_last_share_of_epochs(configure: Configure)
 def test_gradients_are_clipped_for_both_networks(
     configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model: Colorizer = instantiate(configure("model=unet_gan", "model.clip_grad_norm=1e-3").model)
+    model: ColorizationModule = instantiate(
+        configure("model=unet_gan", "model.clip_grad_norm=1e-3").model
+    )
     norms: list[float] = []
 
     def watch(optimizer: torch.optim.Adam, *_: Any) -> None:
@@ -203,7 +209,7 @@ def test_gradients_are_clipped_for_both_networks(
 
 
 def test_a_loss_that_is_not_finite_names_its_pictures(configure: Configure) -> None:
-    model: Colorizer = instantiate(configure("model=unet_gan").model)
+    model: ColorizationModule = instantiate(configure("model=unet_gan").model)
     L, ab = two_pictures()
     L[1] = torch.nan
     with pytest.raises(
@@ -282,7 +288,7 @@ def test_contradictions_are_explained(
 
 def test_a_pretrained_encoder_is_where_training_starts(configure: Configure) -> None:
     config = configure("model=lite0_unet", "model.pretrained_lr_scale=0", "model.warmup_epochs=0")
-    model: Colorizer = instantiate(config.model)
+    model: ColorizationModule = instantiate(config.model)
     imagenet = Lite0()
     load_imagenet_weights(imagenet)
     generator, average = cast(Any, model.generator), cast(Any, model.ema_generator)
@@ -295,7 +301,7 @@ def test_a_pretrained_encoder_is_where_training_starts(configure: Configure) -> 
 
 
 def test_validation_runs_in_eval_mode(configure: Configure) -> None:
-    model: Colorizer = instantiate(configure("model=unet_gan").model)
+    model: ColorizationModule = instantiate(configure("model=unet_gan").model)
     modes: list[bool] = []
     model.generator.register_forward_hook(lambda net, *_: modes.append(net.training))
     L, ab = two_pictures()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from src.colorizers.checkpoint import load
-from src.saving import WholeCheckpointIO
+from src.training.checkpointing import WholeCheckpointIO
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_intact_and_says_so(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from src import files, metrics, ranks, report, run_folder, tracking
+from src import files, metrics, ranks
 from src.batch_norm import CpuBatchNormSync
-from src.callbacks import Pruning
-from src.colorizer import Colorizer
 from src.data.datamodule import ColorizationData
-from src.saving import WholeCheckpointIO
 from src.settings import require_one_of
+from src.training import loggers, run_folder, summary
+from src.training.callbacks import Pruning
+from src.training.checkpointing import WholeCheckpointIO
+from src.training.module import ColorizationModule
 
 PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -42,7 +43,7 @@ def _train(config: DictConfig) -> dict[str, float]:
     data: ColorizationData = instantiate(config.data)
     data.first_epoch = epochs
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    model: Colorizer = instantiate(config.model)
+    model: ColorizationModule = instantiate(config.model)
     callbacks = _instantiate_each(config.callbacks)
     sync_on_cpu = config.trainer.sync_batchnorm and not torch.cuda.is_available()
     trainer: lightning.Trainer = instantiate(
@@ -60,7 +61,7 @@ def _train(config: DictConfig) -> dict[str, float]:
         pruned = any(isinstance(one, Pruning) and one.pruned for one in callbacks)
         figures = {} if pruned else _test(trainer, model, data)
     except BaseException as error:
-        tracking.finish(failed=True)
+        loggers.finish(failed=True)
         _say_what_is_left(folder, error)
         raise
     run_folder.write_result(
@@ -70,12 +71,12 @@ def _train(config: DictConfig) -> dict[str, float]:
         score=cast(Any, trainer.checkpoint_callback).best_model_score.item(),
         figures=figures,
     )
-    upload = tracking.finish(failed=False)
+    upload = loggers.finish(failed=False)
     if trainer.is_global_zero:
-        print(report.fit_line(_fit(folder), len(data.eval_pictures("train", data.fit_images))))
+        print(summary.fit_line(_fit(folder), len(data.eval_pictures("train", data.fit_images))))
         if figures:
-            print(report.test_table(figures, f"{config.run.model}, best.ckpt", data.protocol))
-        print(report.closing(files.from_here(folder), data.next_step, upload))
+            print(summary.test_table(figures, f"{config.run.model}, best.ckpt", data.protocol))
+        print(summary.closing(files.from_here(folder), data.next_step, upload))
     return figures
 
 
@@ -88,7 +89,7 @@ def _say_what_is_left(folder: Path, error: BaseException) -> None:
 
 
 def _fit(folder: Path) -> dict[str, float]:
-    rows = tracking.read_metrics(folder / "metrics.csv")
+    rows = loggers.read_metrics(folder / "metrics.csv")
     last = [row for row in rows if row.get("fit/ab_mae")][-1]
     return {name: float(value) for name, value in last.items() if name.startswith("fit/")}
 
@@ -114,13 +115,15 @@ def _prepare(config: DictConfig, folder: Path) -> int:
     if ranks.is_zero():
         print(f"resuming {files.from_here(folder)} after {epochs} completed epochs")
         (folder / run_folder.RESULT).unlink(missing_ok=True)
-        tracking.keep_epochs(folder / "metrics.csv", epochs)
+        loggers.keep_epochs(folder / "metrics.csv", epochs)
         for torn in (folder / "checkpoints").glob(".*.part"):
             torn.unlink()
     return epochs
 
 
-def _test(trainer: lightning.Trainer, model: Colorizer, data: ColorizationData) -> dict[str, float]:
+def _test(
+    trainer: lightning.Trainer, model: ColorizationModule, data: ColorizationData
+) -> dict[str, float]:
     best = cast(Any, trainer.checkpoint_callback).best_model_path
     if not best:
         raise ValueError(

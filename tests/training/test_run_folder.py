@@ -15,8 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from src import train
 from src.colorizers.checkpoint import load
-from src.run_folder import folder_name, locked, resume_command, resumed, store_config
-from src.tracking import read_metrics
+from src.training.loggers import read_metrics
+from src.training.run_folder import folder_name, locked, resume_command, resumed, store_config
 from tests.conftest import ROOT, TINY, made_once, run_train
 
 Configure = Callable[..., DictConfig]
@@ -46,13 +46,13 @@ def torn_save(content, path, save=torch.save):
         die()
     save(content, path)
 
-def fit_start(self, start=colorizer.Colorizer.on_fit_start):
+def fit_start(self, start=colorizer.ColorizationModule.on_fit_start):
     if how == "seconds":
         threading.Timer(when, die).start()
     start(self)
 
 torch.save = torn_save
-colorizer.Colorizer.on_fit_start = fit_start
+colorizer.ColorizationModule.on_fit_start = fit_start
 for how, when, *arguments in json.loads(sys.argv[1]):
     child = os.fork()
     if not child:

@@ -21,11 +21,11 @@ from PIL import Image
 from torch.utils.data import default_collate
 
 from src import color, plots
-from src.colorizer import Colorizer
 from src.data.datamodule import ColorizationData
 from src.images import write_image
 from src.settings import require_whole
-from src.tracking import read_metrics
+from src.training.loggers import read_metrics
+from src.training.module import ColorizationModule
 
 
 class Throughput(Callback):
@@ -139,7 +139,7 @@ class Panels(Callback):
                 # No step: Lightning's is counted twice with two optimisers.
                 logger.experiment.log({"panel": wandb.Image(grid), "epoch": trainer.current_epoch})
 
-    def _draw(self, module: Colorizer, title: str) -> UInt8[ndarray, "h w 3"]:
+    def _draw(self, module: ColorizationModule, title: str) -> UInt8[ndarray, "h w 3"]:
         L, ab = color.uint8_to_L_ab(self._rgb.to(module.device))
         predicted = module.inference_generator(L).float()
         rows = {"grey": torch.zeros_like(ab), "predicted": predicted, "truth": ab}

@@ -1,4 +1,4 @@
-from src import report
+from src.training import summary
 
 NAMES = ("ab_mae", "psnr", "ssim", "delta_e2000", "colorfulness")
 FIGURES = {
@@ -9,7 +9,7 @@ FIGURES = {
 
 
 def test_the_model_stands_beside_both_trivial_colourisers() -> None:
-    lines = report.test_table(FIGURES, "unet, best.ckpt", "stretched, 256x256").splitlines()
+    lines = summary.test_table(FIGURES, "unet, best.ckpt", "stretched, 256x256").splitlines()
     assert "stretched, 256x256" in lines[0]
     rows = {line[:36].strip(): line[36:].split() for line in lines[1:4]}
     assert rows["unet, best.ckpt"] == ["0.0781", "10.00", "11.00", "12.000", "13.00", "14.0"]
@@ -21,6 +21,6 @@ def test_the_model_stands_beside_both_trivial_colourisers() -> None:
 
 def test_the_fit_is_given_against_both_constants() -> None:
     figures = {"fit/ab_mae": 4.0, "fit/ab_mae_zero": 16.0, "fit/ab_mae_own_mean": 3.2}
-    line = report.fit_line(figures, 18)
+    line = summary.fit_line(figures, 18)
     assert "75% under ab = 0 (16.00)" in line
     assert "25% over each picture's own mean ab (3.20)" in line

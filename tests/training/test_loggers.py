@@ -10,8 +10,8 @@ import pytest
 import wandb
 from lightning.pytorch.utilities import rank_zero_only
 
-from src import tracking
-from src.tracking import keep_epochs
+from src.training import loggers
+from src.training.loggers import keep_epochs
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
 
 
 def start(folder: Path, name: str = "") -> None:
-    logger = tracking.wandb_logger(project="tests", name=name, folder=str(folder), mode=None)
+    logger = loggers.wandb_logger(project="tests", name=name, folder=str(folder), mode=None)
     assert logger is not None
 
 
@@ -35,11 +35,11 @@ def test_without_a_key_the_run_is_offline_and_says_how_to_upload_it(tmp_path: Pa
     start(tmp_path / "unet_gan" / "today")
     assert wandb.run is not None
     assert wandb.run.settings.mode == "offline"
-    upload = tracking.finish(failed=False)
+    upload = loggers.finish(failed=False)
     assert upload is not None
     assert upload.startswith("wandb sync unet_gan/today/wandb/offline-run-")
     assert Path(upload.removeprefix("wandb sync ")).is_dir()
-    assert tracking.finish(failed=False) is None
+    assert loggers.finish(failed=False) is None
 
 
 def test_runs_are_named_by_overrides_and_grouped_by_sweep(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_runs_are_named_by_overrides_and_grouped_by_sweep(tmp_path: Path) -> Non
 def test_the_environment_may_switch_it_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     start(tmp_path)
-    assert tracking.finish(failed=False) is None
+    assert loggers.finish(failed=False) is None
 
 
 @pytest.mark.parametrize("failed", [True, False])
@@ -67,23 +67,23 @@ def test_the_dashboard_learns_how_a_run_ended(
         end(run, exit_code)
 
     monkeypatch.setattr(wandb.Run, "finish", watched)
-    tracking.finish(failed=failed)
+    loggers.finish(failed=failed)
     assert codes[0] == int(failed)
 
 
 def test_other_ranks_log_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rank_zero_only, "rank", 1)
-    assert tracking.wandb_logger(project="t", name="", folder=str(tmp_path), mode=None) is None
+    assert loggers.wandb_logger(project="t", name="", folder=str(tmp_path), mode=None) is None
 
 
 OFFLINE = """
 import wandb
 from src import tracking
-tracking.INIT_TIMEOUT_S = 3
-assert tracking.wandb_logger(project="tests", name="", folder="run", mode={mode!r}) is not None
+loggers.INIT_TIMEOUT_S = 3
+assert loggers.wandb_logger(project="tests", name="", folder="run", mode={mode!r}) is not None
 assert wandb.run.settings.mode == "offline", wandb.run.settings.mode
 wandb.run.log({{"train/g_loss": 1.0}})
-print(tracking.finish(failed=False))
+print(loggers.finish(failed=False))
 """
 
 
@@ -106,7 +106,7 @@ def test_a_key_without_a_network_ends_up_offline_in_time(
             silent.listen()
         monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parents[1]))
+        monkeypatch.setenv("PYTHONPATH", str(Path(loggers.__file__).parents[2]))
         began = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-c", OFFLINE.format(mode=mode)],
@@ -130,7 +130,7 @@ def test_a_resumed_run_goes_on_online_as_the_same_run(
     begin = wandb.init
     monkeypatch.setattr(wandb, "init", init)
     for mode in ("online", "online", "offline"):
-        tracking.wandb_logger(project="t", name="", folder=str(tmp_path / "run"), mode=mode)
+        loggers.wandb_logger(project="t", name="", folder=str(tmp_path / "run"), mode=mode)
     first, second, offline = asked
     assert first["id"] == second["id"] == (tmp_path / "run/wandb/run_id.txt").read_text()
     assert first["resume"] == second["resume"] == "allow"
@@ -139,25 +139,25 @@ def test_a_resumed_run_goes_on_online_as_the_same_run(
 
 
 def test_metrics_csv_has_each_row_at_once_and_grows_columns(tmp_path: Path) -> None:
-    logger = tracking.MetricsCsv(str(tmp_path))
+    logger = loggers.MetricsCsv(str(tmp_path))
     logger.log_metrics({"epoch": 0, "a": 1.0}, step=0)
-    assert tracking.read_metrics(logger.path) == [{"a": "1.0", "epoch": "0", "step": "0"}]
+    assert loggers.read_metrics(logger.path) == [{"a": "1.0", "epoch": "0", "step": "0"}]
     logger.log_metrics({"epoch": 1, "b": 2.0}, step=1)
     # Another process goes on in the same file.
-    tracking.MetricsCsv(str(tmp_path)).log_metrics({"epoch": 1, "a": 3.0}, step=2)
-    rows = tracking.read_metrics(logger.path)
+    loggers.MetricsCsv(str(tmp_path)).log_metrics({"epoch": 1, "a": 3.0}, step=2)
+    rows = loggers.read_metrics(logger.path)
     assert [row["a"] for row in rows] == ["1.0", "", "3.0"]
     assert [row["b"] for row in rows] == ["", "2.0", ""]
 
 
 def test_epochs_that_were_not_completed_are_cut_off(tmp_path: Path) -> None:
-    logger = tracking.MetricsCsv(str(tmp_path))
+    logger = loggers.MetricsCsv(str(tmp_path))
     for epoch in range(4):
         logger.log_metrics({"epoch": epoch, "a": 1.5}, step=epoch)
     with logger.path.open("a") as file:
         file.write("1")  # half a row
-    tracking.keep_epochs(logger.path, 2)
-    assert [row["epoch"] for row in tracking.read_metrics(logger.path)] == ["0", "1"]
+    loggers.keep_epochs(logger.path, 2)
+    assert [row["epoch"] for row in loggers.read_metrics(logger.path)] == ["0", "1"]
 
 
 @pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"epoch\xff\n"])

@@ -22,7 +22,7 @@ CONFIG = Path(".hydra", "config.yaml")
 RESULT = "result.json"
 LAST = Path("checkpoints", "last.ckpt")
 # What the configuration of a stranger's folder may build.
-BUILDS = ("lightning.Trainer", "src.tracking.wandb_logger")
+BUILDS = ("lightning.Trainer", "src.training.loggers.wandb_logger")
 BUILDS_CLASSES_OF = ("src", "lightning.pytorch.callbacks", "lightning.pytorch.loggers")
 # The parts of a configuration that there must be, and the keys of what they write to.
 PARTS = ("run", "data", "model", "trainer", "callbacks", "logger")

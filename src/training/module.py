@@ -9,9 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from src import losses, metrics, optimization, ranks
+from src import losses, metrics, ranks
 from src.colorizers import checkpoint
 from src.settings import require_number
+from src.training import schedule
 
 Batch = Mapping[str, Any]  # L (b, 1, h, w) and ab (b, 2, h, w) in [-1, 1], name: b strings
 
@@ -20,7 +21,7 @@ class NonFiniteLossError(ArithmeticError):
     """A loss became infinite or NaN; the message names it and the pictures of the batch."""
 
 
-class Colorizer(lightning.LightningModule):
+class ColorizationModule(lightning.LightningModule):
     """A generator trained by L1, and against a discriminator where there is one.
 
     Loss of the generator: adversarial + loss.l1 * mean |fake_ab - real_ab| (Isola et al. 2017).
@@ -128,7 +129,7 @@ class Colorizer(lightning.LightningModule):
         optimizers = []
         for network, config in pairs:
             scale = self.hparams["pretrained_lr_scale"]
-            groups = optimization.parameter_groups(network, config["lr"], scale)
+            groups = schedule.parameter_groups(network, config["lr"], scale)
             optimizers.append(checkpoint.build(checkpoint.OPTIMIZERS, config, groups))
         # No bound method, which the scheduler would put into checkpoints with all its object.
         schedules = [
@@ -141,7 +142,7 @@ class Colorizer(lightning.LightningModule):
         # The trainer counts batches after this is asked for the first time, at 0.
         epoch = batches / self.trainer.num_training_batches if batches else 0.0
         decay_share, warmup_epochs = self.hparams["decay_share"], self.hparams["warmup_epochs"]
-        return optimization.rate(epoch, self.trainer.max_epochs or 0, decay_share, warmup_epochs)
+        return schedule.rate(epoch, self.trainer.max_epochs or 0, decay_share, warmup_epochs)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         L, real_ab = self._channels_last(batch["L"]), batch["ab"]
@@ -155,8 +156,8 @@ class Colorizer(lightning.LightningModule):
             self.log(name, mean, prog_bar=name in ("train/g_loss", "train/d_loss"))
         for letter, optimizer in zip("gd", _listed(self.optimizers()), strict=False):
             self.log(f"train/lr_{letter}", float(optimizer.param_groups[0]["lr"]))
-        for schedule in _listed(self.lr_schedulers()):
-            schedule.step()
+        for lr_scheduler in _listed(self.lr_schedulers()):
+            lr_scheduler.step()
 
     def _discriminator_step(
         self,

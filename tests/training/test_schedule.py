@@ -1,7 +1,7 @@
 import pytest
 from torch import nn
 
-from src.optimization import parameter_groups, rate
+from src.training.schedule import parameter_groups, rate
 
 
 class Half(nn.Module):

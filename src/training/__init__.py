@@ -1,0 +1,1 @@
+"""Training one network: the LightningModule, and what surrounds a run."""
