@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
         with tempfile.TemporaryDirectory(prefix="colorization-") as folder:
             os.environ["GRADIO_TEMP_DIR"] = folder
             try:
-                from src import page
+                from src.web import page
             except ImportError:
                 raise ValueError(
                     "the page needs gradio: pip install 'colorization[demo]' brings it"

@@ -10,7 +10,8 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from src import errors, files, plugins, sweep
+from src import errors, files, plugins
+from src.sweeps import sweep
 from src.training import experiment, run_folder
 
 CONF = Path(__file__).resolve().parents[1] / "conf"

@@ -10,7 +10,8 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from src import plugins, ranking, train
+from src import plugins, train
+from src.sweeps import ranking
 from src.training import run_folder
 from tests.conftest import ROOT, TINY
 

@@ -15,8 +15,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from PIL import Image
 
-from src import errors, files, plugins, ranking
+from src import errors, files, plugins
 from src.images import write_image
+from src.sweeps import ranking
 from src.training import run_folder
 
 DESCRIPTION = "sweep.json"

@@ -47,7 +47,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("GRADIO_TEMP_DIR", folder)
         monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        from src import page
+        from src.web import page
 
         monkeypatch.setattr(page, "MAX_BYTES", 3_000_000)
         app = page.build(models, Path(folder))
@@ -220,7 +220,7 @@ def test_a_missing_package_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "environ", os.environ.copy())  # the served page has its own settings
-    monkeypatch.setitem(sys.modules, "src.page", None)
+    monkeypatch.setitem(sys.modules, "src.web.page", None)
     monkeypatch.delattr(src, "page", raising=False)
     with pytest.raises(SystemExit, match="1"):
         demo.main(["--checkpoint", str(save_checkpoint(tmp_path / "a.ckpt"))])

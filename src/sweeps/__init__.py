@@ -1,0 +1,1 @@
+"""Sweeps: many runs, of which each may fail alone, ranked at the end."""
