@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from src import errors, images
 from src.colorizers.checkpoint import MAX_IMAGE_SIZE, TrainedGenerator
+from src.errors import require_number
 from src.inference.result import SUFFIXES, Options, color_file, load_generator, output_name
-from src.settings import require_number
 
 STANDARD = Path("-")
 DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from src import errors
+from src.errors import require_number
 from src.inference.result import load_generator
-from src.settings import require_number
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from src.errors import require_number, require_one_of
 from src.generators import ab_bins
-from src.settings import require_number, require_one_of
 
 TERMS = ("l1", "chroma_weight", "mean_chroma", "cross_entropy")
 # (patch logits, is_real) -> how far the logits are from that verdict; never negative.

@@ -18,7 +18,7 @@ from src.curation import findings, preparation
 from src.curation.recipe import Settings
 from src.data import shards
 from src.data.manifest import SPLITS, Row
-from src.settings import require, require_whole
+from src.errors import require, require_whole
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 

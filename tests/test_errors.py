@@ -12,7 +12,13 @@ from hydra.errors import InstantiationException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf.errors import MissingMandatoryValue
 
-from src.errors import ending_for_people, is_expected
+from src.errors import (
+    ending_for_people,
+    is_expected,
+    require_number,
+    require_one_of,
+    require_whole,
+)
 from tests.conftest import ROOT
 
 
@@ -78,3 +84,27 @@ def test_errors_need_neither_hydra_nor_lightning() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.5])
+def test_numbers_in_a_closed_interval_pass(value: float) -> None:
+    require_number("a.b", value, 0, 1)
+
+
+@pytest.mark.parametrize("value", [0, 1, -1, float("nan"), float("inf"), "0.5", None])
+def test_anything_else_is_named(value: object) -> None:
+    with pytest.raises(ValueError, match=rf"^a\.b={value}: expected a number in \(0, 1\)$"):
+        require_number("a.b", value, 0, 1, open_ends=True)
+
+
+@pytest.mark.parametrize("value", [1, 1.0, True, "2", None])
+def test_whole_numbers_are_whole(value: object) -> None:
+    require_whole("a.b", 2, 2)
+    with pytest.raises(ValueError, match=rf"^a\.b={value}: expected a whole number of at least 2$"):
+        require_whole("a.b", value, 2)
+
+
+def test_choices_are_listed() -> None:
+    require_one_of("a.b", "x", ["x", "y"])
+    with pytest.raises(ValueError, match=r"^a\.b=z: expected one of x, y$"):
+        require_one_of("a.b", "z", ["x", "y"])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from src.data import manifest
-from src.settings import require, require_number, require_one_of, require_whole
+from src.errors import require, require_number, require_one_of, require_whole
 
 SUFFIXES = {"jpeg": ".jpg", "png": ".png"}
 FITS = ("short", "stretch", "crop")

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from src import color, ranks
 from src.data.crops import EpochShuffle, EvalFit, EvalPictures, Picture, Sample, TrainPictures
-from src.settings import require, require_number, require_one_of, require_whole
+from src.errors import require, require_number, require_one_of, require_whole
 
 Subset = Literal["train", "val", "test"]
 Subsets = Mapping[Subset, Sequence[Picture]]

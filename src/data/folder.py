@@ -11,8 +11,8 @@ from src.data.crops import Picture
 from src.data.datamodule import ColorizationData, Subset, Subsets
 from src.data.scan import Scan, scan, write_skipped
 from src.data.splits import by_hash
+from src.errors import require, require_number, require_whole
 from src.images import EXTENSIONS
-from src.settings import require, require_number, require_whole
 
 SHARES: dict[Subset, float] = {"train": 0.6, "val": 0.2, "test": 0.2}
 VAL_SHARES: dict[Subset, float] = {"val": 0.5, "test": 0.5}

@@ -8,8 +8,8 @@ import skimage.data
 
 from src.data.crops import Picture
 from src.data.datamodule import ColorizationData, Subset, Subsets
+from src.errors import require_whole
 from src.images import read_rgb
-from src.settings import require_whole
 
 # By scene: the two motorcycle pictures show the same one from two sides.
 SCENES: dict[Subset, tuple[str, ...]] = {

@@ -12,7 +12,7 @@ from src import ranks
 from src.data.crops import EvalPictures, Picture, Sample, TrainPictures
 from src.data.datamodule import ColorizationData, Subset
 from src.data.shards import Shards, TarPicture, find
-from src.settings import require
+from src.errors import require
 
 SHUFFLED = 1000  # pictures, not yet decoded, of which a loading process picks the next one
 SCHEMES = ("http", "https", "s3")

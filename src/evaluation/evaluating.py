@@ -17,13 +17,13 @@ from src import color, files
 from src.colorizers import shipped
 from src.colorizers.checkpoint import TrainedGenerator
 from src.data.crops import Picture
+from src.errors import require, require_number, require_one_of, require_whole
 from src.evaluation import colorers, page, pictures, pretrained, results
 from src.evaluation.judging import Judge, Judged
 from src.evaluation.protocols import PREDICTED, PROTOCOLS
 from src.images.grey import Rules
 from src.metrics import frechet
 from src.metrics.bootstrap import Interval
-from src.settings import require, require_number, require_one_of, require_whole
 
 PAGE, FIGURES, ROWS, LEFT_OUT = "report.html", "metrics.json", "per_image.csv", "left_out.csv"
 PACKAGES = ("colorization", "torch", "kornia", "numpy", "scipy", "pillow")

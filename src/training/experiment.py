@@ -14,9 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from src import files, metrics, ranks
 from src.batch_norm import CpuBatchNormSync
 from src.data.datamodule import ColorizationData
-from src.settings import require_one_of
+from src.errors import require_one_of
 from src.training import loggers, run_folder, summary
-from src.training.callbacks import Pruning
 from src.training.checkpointing import WholeCheckpointIO
 from src.training.module import ColorizationModule
 
@@ -53,12 +52,13 @@ def _train(config: DictConfig) -> dict[str, float]:
         plugins=[WholeCheckpointIO(), *([CpuBatchNormSync()] if sync_on_cpu else [])],
         sync_batchnorm=config.trainer.sync_batchnorm and not sync_on_cpu,
     )
+    cast(Any, trainer).pruned = False  # until a callback says so
     for logger in trainer.loggers:
         logger.log_hyperparams(cast(Any, OmegaConf.to_container(config, resolve=True)))
     try:
         checkpoint = str(folder / run_folder.LAST) if epochs else None
         trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-        pruned = any(isinstance(one, Pruning) and one.pruned for one in callbacks)
+        pruned = cast(Any, trainer).pruned
         figures = {} if pruned else _test(trainer, model, data)
     except BaseException as error:
         loggers.finish(failed=True)

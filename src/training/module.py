@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from src import losses, metrics, ranks
 from src.colorizers import checkpoint
-from src.settings import require_number
+from src.errors import require_number
 from src.training import schedule
 
 Batch = Mapping[str, Any]  # L (b, 1, h, w) and ab (b, 2, h, w) in [-1, 1], name: b strings

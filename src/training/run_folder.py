@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src import files, ranks
 from src.colorizers import checkpoint
-from src.settings import require_whole
+from src.errors import require_whole
 
 CONFIG = Path(".hydra", "config.yaml")
 RESULT = "result.json"
