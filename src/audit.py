@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from src import errors, files
-from src.curation import auditing
+from src.curation import leaks
 from src.images.grey import Rules
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -28,7 +28,7 @@ def main(config: DictConfig) -> None:
         limits = Rules(config.min_size, config.min_chroma_spread, config.one_hue)
         workers = os.cpu_count() or 1 if config.num_workers is None else config.num_workers
         page = Path(HydraConfig.get().runtime.output_dir) / "audit.html"
-        verdict = auditing.audit(root, limits, page, workers)
+        verdict = leaks.audit(root, limits, page, workers)
         print(verdict.text)
         print(f"What was found: {files.from_here(page)}")
     if verdict.leaks:

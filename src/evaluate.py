@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from src import errors, files
-from src.evaluation import evaluating
+from src.evaluation import evaluation
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
@@ -23,9 +23,9 @@ def main(config: DictConfig) -> None:
             raise ValueError("data.root is not given: add data.root=DIR to the command")
         folder = Path(HydraConfig.get().runtime.output_dir)
         typed = list(HydraConfig.get().overrides.task)
-        verdict = evaluating.evaluate(config, folder, typed)
+        verdict = evaluation.evaluate(config, folder, typed)
         print(verdict.text)
-        print(f"The page: {files.from_here(folder / evaluating.PAGE)}")
+        print(f"The page: {files.from_here(folder / evaluation.PAGE)}")
         print(f"Everything is in {files.from_here(folder)}")
     if verdict.faults:
         sys.exit(1)

@@ -14,7 +14,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from src import errors, files
-from src.curation import findings, preparation
+from src.curation import audit_page, dataset
 from src.curation.recipe import Settings
 from src.data import shards
 from src.data.manifest import SPLITS, Row
@@ -46,13 +46,13 @@ def _rows(config: DictConfig, target: Path) -> list[Row]:
     require_whole("shard_pictures", config.shard_pictures, 1)
     shard = config.shard_pictures if config.shards else None
     if config.merge:
-        return preparation.merge([Path(str(part)) for part in config.merge], target, shard)
+        return dataset.merge([Path(str(part)) for part in config.merge], target, shard)
     given = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     settings = Settings(**{field.name: given[field.name] for field in fields(Settings)})
     workers = os.cpu_count() or 1 if config.num_workers is None else config.num_workers
     require_whole("num_workers", workers, 0)
     source = Path(str(config.source)).expanduser()
-    return preparation.prepare(source, target, settings, workers, shard)
+    return dataset.prepare(source, target, settings, workers, shard)
 
 
 def summary(rows: Sequence[Row], target: Path) -> str:
@@ -62,7 +62,7 @@ def summary(rows: Sequence[Row], target: Path) -> str:
     of_splits = ", ".join(f"{kept[split]} {split}" for split in SPLITS)
     lines = [f"{len(rows)} pictures: {kept.total()} kept ({of_splits})"]
     lines += [f"  {count} rejected: {rule}" for rule, count in rejected.most_common()]
-    groups = findings.near_duplicates(rows)
+    groups = audit_page.near_duplicates(rows)
     lines.append(f"{len(groups)} groups of near-duplicates, {sum(map(len, groups))} pictures")
     if empty := [split for split in SPLITS if not kept[split]]:
         lines.append(f"nothing in {' and '.join(empty)}: more pictures are needed to train")

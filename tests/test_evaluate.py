@@ -15,9 +15,9 @@ from PIL import Image, ImageEnhance
 from torchmetrics.image import fid, lpip
 
 from src import color, evaluate
-from src.evaluation import colorers, pictures, pretrained, protocols
-from src.evaluation.colorers import CONSTANT, ORACLE, ZERO
-from src.evaluation.judging import Judge, read
+from src.evaluation import contestants, examples, pretrained, protocols
+from src.evaluation.contestants import CONSTANT, ORACLE, ZERO
+from src.evaluation.judge import Judge, read
 from src.generators.cnn import CNN
 from tests.browser import Browser
 from tests.conftest import ROOT
@@ -160,7 +160,7 @@ def test_the_rows_give_the_totals(left: Path) -> None:
 def test_the_page_opens_in_a_browser_and_asks_the_network_for_nothing(
     left: Path, browser: Browser
 ) -> None:
-    address = (left / "report.html").as_uri()
+    address = (left / "page.html").as_uri()
     phone = {"viewport": {"width": 390, "height": 800}, "color_scheme": "dark"}
     with browser.visit(address, **phone) as visit:
         page = visit.page
@@ -195,15 +195,15 @@ def test_the_page_opens_in_a_browser_and_asks_the_network_for_nothing(
 
 def judged_squares(folder: Path) -> dict[str, float]:
     """Mean squared error of ab of the references, `constant` taken on the judged images."""
-    examples = pictures.Examples(pictures.choose(folder).pictures, "crop256", {}, None)
-    truths = [color.uint8_to_L_ab(e.rgb[None])[1] for e in read(examples, 0) if e.rgb is not None]
+    shown = examples.Examples(examples.choose(folder).pictures, "crop256", {}, None)
+    truths = [color.uint8_to_L_ab(e.rgb[None])[1] for e in read(shown, 0) if e.rgb is not None]
     mean = torch.cat(truths).mean(dim=(0, 2, 3))
-    of: dict[str, colorers.Colorer] = {
-        ZERO: colorers.constant(torch.zeros(2)), CONSTANT: colorers.constant(mean),
-          ORACLE: colorers.oracle_constant}  # fmt: skip
+    of: dict[str, contestants.Colorer] = {
+        ZERO: contestants.constant(torch.zeros(2)), CONSTANT: contestants.constant(mean),
+          ORACLE: contestants.oracle_constant}  # fmt: skip
     judge = Judge(of, {}, {}, torch.device("cpu"))
     sums = dict.fromkeys(of, 0.0)
-    for example in read(examples, 0):
+    for example in read(shown, 0):
         truth, colorings = judge.colorings(example)
         for name, coloring in colorings.items():
             sums[name] += (coloring.ab - truth.ab).square().mean().item()
@@ -238,7 +238,7 @@ def test_only_the_test_split_is_judged_where_there_is_one(photos: Path) -> None:
     for i, split in enumerate(("train", "test")):
         Path("split", split).mkdir(parents=True)
         shutil.copy(photos / f"coffee{i}.jpg", Path("split", split))
-    chosen = pictures.choose(Path("split"))
+    chosen = examples.choose(Path("split"))
     assert [picture.name for picture in chosen.pictures] == ["test/coffee1.jpg"]
     assert chosen.classes == {}
 
@@ -430,10 +430,10 @@ def test_training_sets_with_other_means_have_constants_of_their_own(tmp_path: Pa
         save_checkpoint(tmp_path / f"{name}.ckpt", mean)
         for name, mean in (("a", (0.01, 0.05)), ("b", (0.01, 0.05)), ("c", (0.2, 0.05)))
     ]
-    trained, faults = colorers.load(paths)
+    trained, faults = contestants.load(paths)
     assert faults == []
-    named = dict(zip(colorers.names(paths), trained.values(), strict=True))
-    assert [*colorers.references(named)] == [ZERO, CONSTANT, "constant of c", ORACLE]
+    named = dict(zip(contestants.names(paths), trained.values(), strict=True))
+    assert [*contestants.references(named)] == [ZERO, CONSTANT, "constant of c", ORACLE]
 
 
 def test_names_are_short_and_tell_checkpoints_apart() -> None:
@@ -445,21 +445,21 @@ def test_names_are_short_and_tell_checkpoints_apart() -> None:
         Path("/o/zero"),
         Path("/o/DDColor"),
     ]
-    assert colorers.names(paths) == [
+    assert contestants.names(paths) == [
         "cnn/2026-01-01_10-00-00", "unet", "unet/last", "p/unet", "o/zero", "DDColor",
     ]  # fmt: skip
 
 
 def test_ten_checkpoints_on_200_pictures_stay_under_25_megabytes() -> None:
-    from src.evaluation import page
+    from src.evaluation import report
 
     # Every picture that is shown with grey, ten colourings, their maps and the truth, at the
     # size that the budget leaves, of noise, which compresses worst of all.
-    shown = 3 * page.OF_EACH + page.SAMPLE
-    side = page.side_of(shown, 10)
+    shown = 3 * report.OF_EACH + report.SAMPLE
+    side = report.side_of(shown, 10)
     noise = np.random.default_rng(0).normal(128, 30, (side, side, 3)).clip(0, 255).astype(np.uint8)
     photograph = Image.fromarray(noise).resize((side // 4, side // 4)).resize((side, side))
-    assert shown * 22 * len(page.data_uri(photograph, side)) < 25e6
+    assert shown * 22 * len(report.data_uri(photograph, side)) < 25e6
     assert side >= 256
 
 

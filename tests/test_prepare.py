@@ -15,7 +15,7 @@ import skimage.data
 from PIL import Image, ImageOps
 
 from src import images, prepare
-from src.curation import examine, writing
+from src.curation import examine, picture_writer
 from src.data import manifest
 from src.data.folder import FolderData
 from src.data.manifest import Row
@@ -418,7 +418,7 @@ def test_pictures_that_are_far_longer_than_wide_take_no_memory(
     shutil.copytree(photos, tmp_path / "long")
     Image.effect_noise((1, 60_000), 50).save(tmp_path / "long" / "line.png")
     Image.effect_noise((48, 300), 50).save(tmp_path / "long" / "strip.png")
-    monkeypatch.setattr(writing, "MAX_PIXELS", 10_000)
+    monkeypatch.setattr(picture_writer, "MAX_PIXELS", 10_000)
     command = [*FAST, f"source={tmp_path / 'long'}", "target=strips"]
     assert run(monkeypatch, *command) == 0
     found = by_source(Path("strips"))

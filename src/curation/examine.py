@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from src import files
 from src.curation import duplicates
-from src.curation.writing import Writer
+from src.curation.picture_writer import Writer
 from src.images import UnreadableImageError, grey, read_rgb_and_size, require_regular
 
 # Large JPEGs are decoded at a reduced size with at least this many times the pixels that are used.

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from src import files
-from src.evaluation.colorers import ORACLE
-from src.evaluation.judging import TRUE, Judged
+from src.evaluation.contestants import ORACLE
+from src.evaluation.judge import TRUE, Judged
 from src.metrics import bootstrap, frechet, regions
 from src.metrics.bootstrap import Interval
 

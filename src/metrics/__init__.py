@@ -2,7 +2,7 @@
 
 from src.metrics.color_difference import delta_e76, delta_e2000
 from src.metrics.colorfulness import absolute_colorfulness, colorfulness
-from src.metrics.pictures import COLORING, Coloring, color_difference, figures, of_colorings
+from src.metrics.figures import COLORING, Coloring, color_difference, figures, of_colorings
 from src.metrics.pixels import ab_mae, clipped, psnr, ssim
 
 __all__ = [

@@ -27,7 +27,7 @@ from PIL import Image
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from src.curation import preparation
+from src.curation import dataset
 from src.curation.recipe import Settings
 from src.data.folder import FolderData
 from src.training.experiment import quieten
@@ -230,7 +230,7 @@ def prepare_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any
         for i in range(min(rounds, 3) + 1):
             target, npz = scratch / f"set{size[0]}-{i}", scratch / f"npz{size[0]}-{i}"
             began = clock()
-            preparation.prepare(folder, target, RECIPE, os.cpu_count() or 1)
+            dataset.prepare(folder, target, RECIPE, os.cpu_count() or 1)
             ours.append(len(paths) / (clock() - began))
             began = clock()
             npz.mkdir()

@@ -13,9 +13,9 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from src import metrics
 from src.data.crops import Picture
-from src.evaluation import colorers
-from src.evaluation.judging import Judge
-from src.evaluation.pictures import Examples
+from src.evaluation import contestants
+from src.evaluation.examples import Examples
+from src.evaluation.judge import Judge
 from tests.benchmarks.row import row
 
 SIDE, PICTURES = 256, 20
@@ -68,9 +68,9 @@ def difference_row(rounds: int) -> dict[str, Any]:
 
 def judge_of_constants() -> Judge:
     """A colouriser in place of a network, and the three references."""
-    tinted = {name: colorers.constant(torch.tensor([0.02, own])) for name, own in
-              (("model", 0.1), (colorers.CONSTANT, 0.06), (colorers.ZERO, 0.0))}  # fmt: skip
-    of: dict[str, colorers.Colorer] = {**tinted, colorers.ORACLE: colorers.oracle_constant}
+    tinted = {name: contestants.constant(torch.tensor([0.02, own])) for name, own in
+              (("model", 0.1), (contestants.CONSTANT, 0.06), (contestants.ZERO, 0.0))}  # fmt: skip
+    of: dict[str, contestants.Colorer] = {**tinted, contestants.ORACLE: contestants.oracle_constant}
     return Judge(of, {}, {}, torch.device("cpu"))
 
 

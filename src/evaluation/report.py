@@ -18,9 +18,9 @@ from PIL import Image
 from torch import Tensor
 
 from src import files, metrics
-from src.evaluation import charts, colorers, results
-from src.evaluation.judging import Judge, Judged, read
-from src.evaluation.pictures import Examples
+from src.evaluation import charts, contestants, results
+from src.evaluation.examples import Examples
+from src.evaluation.judge import Judge, Judged, read
 from src.metrics import Coloring, regions
 
 OF_EACH, SAMPLE = 3, 6  # best, median and worst pictures; pictures of the fixed sample
@@ -73,14 +73,14 @@ def write(
     template = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
-    ).get_template("page.html")  # fmt: skip
+    ).get_template("report.html")  # fmt: skip
     template.globals["number"] = _number
     files.write_text(path, template.render(
         content,
         command=shlex.join(content["command"]),
         heads={name: head for name, head in HEADS.items() if name in content["colorizers"]["zero"]},
         ordered=[*models, *(name for name in content["colorizers"] if name not in models)],
-        reference_meaning=colorers.SAID,
+        reference_meaning=contestants.SAID,
         lower=results.LOWER_IS_BETTER,
         groups={title: [shown[name] for name in names] for title, names in groups.items()},
         interval_chart=_markup(charts.intervals(
@@ -148,12 +148,12 @@ def _tiles(
     name: str, truth: Coloring, colorings: Mapping[str, Coloring], models: Sequence[str], side: int
 ) -> Shown:
     tiles = []
-    for own in (colorers.ZERO, *models):
+    for own in (contestants.ZERO, *models):
         difference = metrics.color_difference(colorings[own], truth)
         painted = Image.fromarray(charts.heat_map(difference[0].cpu().numpy()))
-        heat_map = "" if own == colorers.ZERO else data_uri(painted, side)
+        heat_map = "" if own == contestants.ZERO else data_uri(painted, side)
         picture = data_uri(_image(colorings[own].rgb), side)
-        label = "grey" if own == colorers.ZERO else own
+        label = "grey" if own == contestants.ZERO else own
         tiles.append(Tile(label, picture, float(difference.mean()), heat_map))
     tiles.append(Tile("truth", data_uri(_image(truth.rgb), side), None, ""))
     return Shown(name, tiles)
@@ -176,7 +176,7 @@ def _hue_charts(content: Mapping[str, Any]) -> dict[str, Markup]:
     models, where = content["models"], content["where"]
     errors = {
         name: {hue: own["delta_e2000"] for hue, own in where[name]["hue"].items()}
-        for name in (*models, colorers.ZERO)
+        for name in (*models, contestants.ZERO)
     }
     ratios = {
         name: {hue: where[name]["hue"][hue]["chroma_ratio"] for hue in regions.HUES}

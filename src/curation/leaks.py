@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src import images
-from src.curation import duplicates, findings
+from src.curation import audit_page, duplicates
 from src.curation.examine import Examiner, examined
 from src.data import manifest
 from src.data.manifest import SPLITS, Row
@@ -45,7 +45,7 @@ def audit(root: Path, limits: Rules, page: Path, num_workers: int) -> Verdict:
     # What prepare would reject is listed as such, but its leaks count: it is in use here.
     listed = [replace(row, status="rejected" if row.reason else "kept") for row in rows]
     leaks = manifest.leaks(rows)
-    findings.write(page, listed, {(one.source, one.sha256): one for one in facts},
+    audit_page.write(page, listed, {(one.source, one.sha256): one for one in facts},
                    originals=root, prepared=root, leaks=leaks, judged=True)  # fmt: skip
     return Verdict(_in_words(listed, leaks), len(leaks))
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from src import color
 from src.colorizers.checkpoint import TrainedGenerator
-from src.evaluation.pictures import Example
+from src.evaluation.examples import Example
 from src.inference.painting import predict_ab
 from src.inference.result import load_generator
 from src.metrics import Coloring

@@ -55,7 +55,7 @@ def write(
     template = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
-    ).get_template("findings.html")  # fmt: skip
+    ).get_template("audit_page.html")  # fmt: skip
     files.write_text(path, template.render(
         rows=rows, judged=judged,
         counts=Counter(row.split for row in rows if row.kept),

@@ -9,10 +9,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from src import files, images
-from src.curation import duplicates, findings, shard_writer, writing
+from src.curation import audit_page, duplicates, picture_writer, shard_writer
 from src.curation.examine import Examiner, Facts, Journal, examined, stamp
+from src.curation.picture_writer import Writer, file_of
 from src.curation.recipe import SUFFIXES, Settings
-from src.curation.writing import Writer, file_of
 from src.data import manifest, shards, splits
 from src.data.manifest import Row
 from src.images import grey
@@ -80,7 +80,9 @@ def merge(parts: Sequence[Path], target: Path, shard: int | None = None) -> list
         facts = []
         for part in parts:
             facts += Journal(part / OWN / "facts.jsonl").read()
-            for picture in sorted((part / writing.FOLDER).rglob(f"*{SUFFIXES[settings.format]}")):
+            for picture in sorted(
+                (part / picture_writer.FOLDER).rglob(f"*{SUFFIXES[settings.format]}")
+            ):
                 _link(picture, target / picture.relative_to(part))
         before = manifest.read(target) if (target / manifest.NAME).exists() else []
         return _finish(target, settings, source, sorted(facts, key=_order), before, shard)
@@ -172,9 +174,9 @@ def _finish(
     told = {(row.source, row.sha256, row.rule != "unreadable") for row in before}
     if seen != told or not page.exists():
         rows = rows_of(facts, before, settings)
-        findings.write(page, rows, by_key, originals=source, prepared=target)
+        audit_page.write(page, rows, by_key, originals=source, prepared=target)
         wanted = {target / row.file for row in rows if row.kept}
-        for path in (target / writing.FOLDER).rglob("*"):
+        for path in (target / picture_writer.FOLDER).rglob("*"):
             if path.is_file() and path not in wanted:
                 path.unlink()
         Journal(target / OWN / "facts.jsonl").replace(facts)

@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from src import color, metrics
 from src.cores import side_by_side
-from src.evaluation.colorers import Colorer
-from src.evaluation.pictures import Example, Examples
+from src.evaluation.contestants import Colorer
+from src.evaluation.examples import Example, Examples
 from src.evaluation.pretrained import Distance, Features
 from src.metrics import Coloring
 from src.metrics.frechet import Gaussian

@@ -18,8 +18,8 @@ from src.colorizers import shipped
 from src.colorizers.checkpoint import TrainedGenerator
 from src.data.crops import Picture
 from src.errors import require, require_number, require_one_of, require_whole
-from src.evaluation import colorers, page, pictures, pretrained, results
-from src.evaluation.judging import Judge, Judged
+from src.evaluation import contestants, examples, pretrained, report, results
+from src.evaluation.judge import Judge, Judged
 from src.evaluation.protocols import PREDICTED, PROTOCOLS
 from src.images.grey import Rules
 from src.metrics import frechet
@@ -60,17 +60,17 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     require_whole("num_workers", workers, 0)
     _require_sense(config)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    chosen = pictures.choose(Path(str(config.data.root)).expanduser())
-    contestants, faults = _contestants(config, chosen.pictures, device)
+    chosen = examples.choose(Path(str(config.data.root)).expanduser())
+    judges, faults = _contestants(config, chosen.pictures, device)
     features, distances, missing = pretrained.asked(config, device)
     faults += missing
     _tell(faults)
     limits = None if config.keep_grey else Rules(1, config.min_chroma_spread, config.one_hue)
-    examples = pictures.Examples(
-        chosen.pictures, config.protocol, contestants.predictions, limits
+    shown = examples.Examples(
+        chosen.pictures, config.protocol, judges.predictions, limits
     )  # fmt: skip
-    judge = Judge(_colorers(contestants), features, distances, device)
-    judged = judge.judge(examples, workers)
+    judge = Judge(_colorers(judges), features, distances, device)
+    judged = judge.judge(shown, workers)
     if judged.left_out or judged.grey:
         results.write_left_out(folder / LEFT_OUT, judged)
     bad = [f"{name}: {reason}" for name, reason in judged.left_out.items()]
@@ -78,13 +78,13 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     if not judged.pictures:
         raise ValueError(_nothing(judged, folder))
     found = results.totals(judged)
-    content = _content(config, typed, chosen, contestants, judged, found) | {"left_out": faults}
+    content = _content(config, typed, chosen, judges, judged, found) | {"left_out": faults}
     results.write_json(folder / FIGURES, content)
     results.write_rows(folder / ROWS, judged, chosen.classes)
-    page.write(folder / PAGE, content, judged, judge, examples, contestants.paths)
+    report.write(folder / PAGE, content, judged, judge, shown, judges.paths)
     title = (f"{len(judged.pictures)} pictures ({chosen.said}), {config.protocol}; 95 % intervals "
              "over images")  # fmt: skip
-    text = results.table(found, contestants.models, title)
+    text = results.table(found, judges.models, title)
     return Verdict("\n".join([text, *content["notes"]]), faults + bad)
 
 
@@ -103,12 +103,12 @@ def _contestants(
     folders = [Path(path).expanduser() for path in _list(config.predictions)]
     if not asked and not folders:
         asked = [shipped.PATH]
-    trained, faults = colorers.load(asked)
-    names = dict(zip([*trained, *folders], colorers.names([*trained, *folders]), strict=True))
+    trained, faults = contestants.load(asked)
+    names = dict(zip([*trained, *folders], contestants.names([*trained, *folders]), strict=True))
     predictions = {}
     for folder in folders:
         try:
-            predictions[names[folder]] = pictures.matched(judged, folder)
+            predictions[names[folder]] = examples.matched(judged, folder)
         except ValueError as error:
             faults.append(str(error))
     if not trained and not predictions:
@@ -128,10 +128,10 @@ def _list(given: Any) -> list[str]:
     return list(dict.fromkeys(str(one) for one in (given if several else [given])))
 
 
-def _colorers(contestants: Judges) -> dict[str, colorers.Colorer]:
-    networks = {name: colorers.network(own) for name, own in contestants.trained.items()}
-    others = {name: colorers.Prediction(name) for name in contestants.predictions}
-    return {**networks, **others, **colorers.references(contestants.trained)}
+def _colorers(judges: Judges) -> dict[str, contestants.Colorer]:
+    networks = {name: contestants.network(own) for name, own in judges.trained.items()}
+    others = {name: contestants.Prediction(name) for name in judges.predictions}
+    return {**networks, **others, **contestants.references(judges.trained)}
 
 
 def _tell(faults: Sequence[str]) -> None:
@@ -148,14 +148,14 @@ def _nothing(judged: Judged, folder: Path) -> str:
 
 
 def _content(
-    config: DictConfig, typed: Sequence[str], chosen: pictures.Chosen, contestants: Judges,
+    config: DictConfig, typed: Sequence[str], chosen: examples.Chosen, judges: Judges,
     judged: Judged, found: Mapping[str, Mapping[str, Interval]],
 ) -> dict[str, Any]:  # fmt: skip
     checkpoints = {
-        name: {"path": str(contestants.paths[name]), "sha256": own.sha256,
+        name: {"path": str(judges.paths[name]), "sha256": own.sha256,
                "image_size": own.image_size,
                "mean_ab": [round(x, 4) for x in (own.mean_ab * color.AB_RANGE).tolist()]}
-        for name, own in contestants.trained.items()
+        for name, own in judges.trained.items()
     }  # fmt: skip
     return {
         "protocol": {"name": config.protocol,
@@ -166,24 +166,24 @@ def _content(
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in PACKAGES},
         "checkpoints": checkpoints,
-        "predictions": {name: str(contestants.paths[name]) for name in contestants.predictions},
+        "predictions": {name: str(judges.paths[name]) for name in judges.predictions},
         "data": {
             "root": str(config.data.root), "which": chosen.said, "pictures": len(judged.pictures),
             "grey_left_out": len(judged.grey), "others_left_out": len(judged.left_out),
             "sha256": judged.sha256,
         },
         "meaning": results.MEANING,
-        "notes": _notes(config, contestants, judged),
-        "models": contestants.models,
+        "notes": _notes(config, judges, judged),
+        "models": judges.models,
         "colorizers": found,
         "frechet_images": len(judged.pictures),
-        "differences": results.differences(judged, contestants.models),
+        "differences": results.differences(judged, judges.models),
         "where": results.where(judged),
         "classes": results.by_class(judged, chosen.classes),
     }  # fmt: skip
 
 
-def _notes(config: DictConfig, contestants: Judges, judged: Judged) -> list[str]:
+def _notes(config: DictConfig, judges: Judges, judged: Judged) -> list[str]:
     count = len(judged.pictures)
     notes = []
     if judged.grey:
@@ -196,7 +196,7 @@ def _notes(config: DictConfig, contestants: Judges, judged: Judged) -> list[str]
     if count < frechet.ENOUGH_PICTURES:
         notes.append(f"The Frechet distances rest on {count} pictures, fewer than "
                      f"{frechet.ENOUGH_PICTURES}: they rank nothing")  # fmt: skip
-    if not contestants.trained:
+    if not judges.trained:
         notes.append("No checkpoint is given, so there is no training set's mean ab to compare "
                      "with")  # fmt: skip
     root = Path(str(config.data.root)).expanduser()
