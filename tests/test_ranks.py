@@ -16,9 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torch.multiprocessing.spawn import spawn
 
-from src import ranks
 from src.batch_norm import CpuBatchNormSync, RankBatchNorm2d
 from src.data.crops import EpochShuffle
+from src.training import launcher
 from src.training.experiment import train
 from src.training.loggers import read_metrics
 from tests.conftest import ROOT, TINY, made_once, run_train
@@ -97,7 +97,9 @@ def test_a_mistake_on_the_ranks_is_one_line(
 ) -> None:
     config = configure("data=folder", f"data.root={photos}", "data.batch_size=5", tiny=TINY)
     config.trainer.devices, config.trainer.strategy = 2, "ddp"
-    with pytest.raises(ranks.RankError, match=r"data.batch_size=5: expected a multiple of the 2"):
+    with pytest.raises(
+        launcher.RankError, match=r"data.batch_size=5: expected a multiple of the 2"
+    ):
         train(config)
     assert "Traceback" not in "".join(capfd.readouterr())
 
@@ -112,7 +114,7 @@ def test_devices_that_do_not_fit_are_refused(
     configure: Callable[..., DictConfig], overrides: list[str], fault: str
 ) -> None:
     with pytest.raises(ValueError, match=fault):
-        ranks.must_be_launched(configure(*overrides).trainer)
+        launcher.must_be_launched(configure(*overrides).trainer)
 
 
 def test_processes_that_others_started_need_a_strategy_for_several(
@@ -121,8 +123,8 @@ def test_processes_that_others_started_need_a_strategy_for_several(
     monkeypatch.setattr(TorchElasticEnvironment, "detect", lambda: True)
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ValueError, match=r"2 processes were started with trainer.strategy=auto"):
-        ranks.must_be_launched(configure("trainer=cpu").trainer)
-    assert not ranks.must_be_launched(configure("trainer=ddp").trainer)
+        launcher.must_be_launched(configure("trainer=cpu").trainer)
+    assert not launcher.must_be_launched(configure("trainer=ddp").trainer)
 
 
 def test_the_batches_of_all_ranks_are_the_batch_of_one_process() -> None:

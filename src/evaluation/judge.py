@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from src import color, metrics
-from src.cores import side_by_side
 from src.evaluation.contestants import Colorer
 from src.evaluation.examples import Example, Examples
 from src.evaluation.pretrained import Distance, Features
+from src.inference.threads import side_by_side
 from src.metrics import Coloring
 from src.metrics.frechet import Gaussian
 from src.metrics.regions import Regions

@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from src import color
-from src.cores import side_by_side
 from src.images import eight_bit
 from src.inference import upsampling
+from src.inference.threads import side_by_side
 
 Generator = Callable[[Tensor], Tensor]
 # A panorama's long side at the network's scale; beyond it, memory grows for nothing.

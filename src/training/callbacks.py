@@ -1,6 +1,7 @@
 """What is shown while training: progress, panels of pictures, curves."""
 
 import math
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -175,3 +176,19 @@ class Curves(Callback):
         if l1:
             drawn = plots.loss_curves(generator, discriminator, l1)
             write_image(Image.fromarray(drawn), self.folder / "curves.png")
+
+
+class EndAtSigterm(Callback):
+    """Lets SIGTERM end a rank at once.
+
+    Lightning's own handler tells the other ranks by a collective, while they may be in another one.
+    """
+
+    def __init__(self) -> None:
+        self._handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, *_: Any) -> None:
+        signal.signal(signal.SIGTERM, self._handler)
+
+    def on_test_start(self, *_: Any) -> None:
+        signal.signal(signal.SIGTERM, self._handler)

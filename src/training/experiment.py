@@ -15,7 +15,8 @@ from src import files, metrics, ranks
 from src.batch_norm import CpuBatchNormSync
 from src.data.datamodule import ColorizationData
 from src.errors import require_one_of
-from src.training import loggers, run_folder, summary
+from src.training import launcher, loggers, run_folder, summary
+from src.training.callbacks import EndAtSigterm
 from src.training.checkpointing import WholeCheckpointIO
 from src.training.module import ColorizationModule
 
@@ -31,8 +32,8 @@ def train(config: DictConfig) -> dict[str, float]:
     folder = Path(config.run.folder)
     _check(config, folder)
     with run_folder.locked(folder):
-        must_launch = ranks.must_be_launched(config.trainer)
-        return ranks.launch(_train, config) if must_launch else _train(config)
+        must_launch = launcher.must_be_launched(config.trainer)
+        return launcher.launch(_train, config) if must_launch else _train(config)
 
 
 def _train(config: DictConfig) -> dict[str, float]:
@@ -47,7 +48,7 @@ def _train(config: DictConfig) -> dict[str, float]:
     sync_on_cpu = config.trainer.sync_batchnorm and not torch.cuda.is_available()
     trainer: lightning.Trainer = instantiate(
         config.trainer,
-        callbacks=[*callbacks, ranks.EndAtSigterm()],
+        callbacks=[*callbacks, EndAtSigterm()],
         logger=_instantiate_each(config.logger),
         plugins=[WholeCheckpointIO(), *([CpuBatchNormSync()] if sync_on_cpu else [])],
         sync_batchnorm=config.trainer.sync_batchnorm and not sync_on_cpu,

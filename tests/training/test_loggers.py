@@ -78,7 +78,7 @@ def test_other_ranks_log_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 OFFLINE = """
 import wandb
-from src import tracking
+from src.training import loggers
 loggers.INIT_TIMEOUT_S = 3
 assert loggers.wandb_logger(project="tests", name="", folder="run", mode={mode!r}) is not None
 assert wandb.run.settings.mode == "offline", wandb.run.settings.mode

@@ -29,7 +29,8 @@ GAN = ("model=unet_gan", "model.ema_decay=0.9", "model.decay_share=0.5", "data=f
 # step, or when half of so many checkpoints are on the disk. Each is a fork, which imports nothing.
 KILLED = """
 import io, json, os, signal, sys, threading, torch
-from src import colorizer, train
+from src import train
+from src.training import module
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -46,13 +47,13 @@ def torn_save(content, path, save=torch.save):
         die()
     save(content, path)
 
-def fit_start(self, start=colorizer.ColorizationModule.on_fit_start):
+def fit_start(self, start=module.ColorizationModule.on_fit_start):
     if how == "seconds":
         threading.Timer(when, die).start()
     start(self)
 
 torch.save = torn_save
-colorizer.ColorizationModule.on_fit_start = fit_start
+module.ColorizationModule.on_fit_start = fit_start
 for how, when, *arguments in json.loads(sys.argv[1]):
     child = os.fork()
     if not child:

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import src
+import src.web
 from src import demo
 from src.inference import result
 from tests.browser import Browser
@@ -221,7 +221,7 @@ def test_a_missing_package_is_named(
 ) -> None:
     monkeypatch.setattr(os, "environ", os.environ.copy())  # the served page has its own settings
     monkeypatch.setitem(sys.modules, "src.web.page", None)
-    monkeypatch.delattr(src, "page", raising=False)
+    monkeypatch.delattr(src.web, "page", raising=False)
     with pytest.raises(SystemExit, match="1"):
         demo.main(["--checkpoint", str(save_checkpoint(tmp_path / "a.ckpt"))])
     assert "colorization[demo]" in capsys.readouterr().err

@@ -160,7 +160,7 @@ def test_the_rows_give_the_totals(left: Path) -> None:
 def test_the_page_opens_in_a_browser_and_asks_the_network_for_nothing(
     left: Path, browser: Browser
 ) -> None:
-    address = (left / "page.html").as_uri()
+    address = (left / "report.html").as_uri()
     phone = {"viewport": {"width": 390, "height": 800}, "color_scheme": "dark"}
     with browser.visit(address, **phone) as visit:
         page = visit.page
