@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src import errors, files
 from src.curation import leaks
+from src.errors import UserError
 from src.images.grey import Rules
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -23,7 +24,7 @@ LEAKS = 3  # exit status; 1 and 2 are those of mistakes
 def main(config: DictConfig) -> None:
     with errors.ending_for_people():
         if OmegaConf.is_missing(config.data, "root"):
-            raise ValueError("data.root is not given: add data.root=DIR to the command")
+            raise UserError("data.root is not given: add data.root=DIR to the command")
         root = Path(str(config.data.root)).expanduser()
         limits = Rules(config.min_size, config.min_chroma_spread, config.one_hue)
         workers = os.cpu_count() or 1 if config.num_workers is None else config.num_workers

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from src import errors, images
 from src.colorizers.checkpoint import MAX_IMAGE_SIZE, TrainedGenerator
-from src.errors import require_number
+from src.errors import UserError, require_number
 from src.inference.result import SUFFIXES, Options, color_file, load_generator, output_name
 
 STANDARD = Path("-")
@@ -103,17 +103,17 @@ def _path(text: str) -> Path:
 
 
 def require_pipe(photos: list[Path], output: Path | None) -> None:
-    """Refuse what cannot be piped. Raises: ValueError."""
+    """Refuse what cannot be piped. Raises: UserError."""
     if len(photos) > 1 or output is not None:
-        raise ValueError("- is standard input, coloured to standard output: name it alone")
+        raise UserError("- is standard input, coloured to standard output: name it alone")
     if sys.stdin is None or sys.stdout is None:
-        raise ValueError("- needs standard input and output, of which one is closed")
+        raise UserError("- needs standard input and output, of which one is closed")
     if sys.stdout.isatty():
-        raise ValueError("standard output is a terminal: send the picture to a file or a pipe")
+        raise UserError("standard output is a terminal: send the picture to a file or a pipe")
 
 
 def pipe(trained: TrainedGenerator, options: Options) -> None:
-    """Colour the picture that comes in at standard input. Raises: ValueError: if it is none."""
+    """Colour the picture that comes in at standard input. Raises: UserError: if it is none."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "standard input"), Path(folder, "coloured")
         with source.open("wb") as file:
@@ -121,7 +121,7 @@ def pipe(trained: TrainedGenerator, options: Options) -> None:
         try:
             notes = color_file(images.Photo(source), target, trained, options)
         except ValueError as error:
-            raise ValueError(f"standard input: {error}") from error
+            raise UserError(f"standard input: {error}") from error
         for note in notes:
             print(f"standard input: {note}", file=sys.stderr)
         try:
@@ -156,7 +156,7 @@ class Batch:
     def run(self, photos: list[Path], model: Path | None) -> None:
         """Colour photos and folders of them; what fails is reported, and the rest goes on.
 
-        Raises: ValueError: if nothing can be done at all. OSError: if the disk is full.
+        Raises: UserError: if nothing can be done at all. OSError: if the disk is full.
         """
         output = self._folder()
         # One that is named twice, by itself and by its folder, is one photo.
@@ -180,14 +180,14 @@ class Batch:
 
     def _folder(self) -> Path:
         if self.output is None:
-            raise ValueError("no --output is given: name a folder for the coloured photos")
+            raise UserError("no --output is given: name a folder for the coloured photos")
         known = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
         if self.output.suffix.lower() in known and not self.output.is_dir():
-            raise ValueError(
+            raise UserError(
                 f"--output {self.output}: expected a folder; results keep their photos' names"
             )
         if self.output.exists() and not self.output.is_dir():
-            raise ValueError(f"--output {self.output} is a file: expected a folder")
+            raise UserError(f"--output {self.output} is a file: expected a folder")
         return self.output
 
     def _jobs(self, photo: Path, output: Path) -> Iterator[tuple[Path, Path]]:
@@ -228,14 +228,14 @@ class Batch:
             tqdm.write(f"{source} -> {target}")
 
     def _is_due(self, target: Path) -> bool:
-        """Tell whether to make a result. Raises: ValueError: if it would replace something else."""
+        """Tell whether to make a result. Raises: UserError: if it would replace something else."""
         resolved = target.resolve()
         if resolved in self._inputs:
-            raise ValueError(f"{target} is a photo itself: choose another --output")
+            raise UserError(f"{target} is a photo itself: choose another --output")
         if resolved in self._targets:
-            raise ValueError(f"{target} is another photo's result: choose another --output for one")
+            raise UserError(f"{target} is another photo's result: choose another --output for one")
         if target.is_dir():
-            raise ValueError(f"{target} is a folder: choose another --output")
+            raise UserError(f"{target} is a folder: choose another --output")
         return self.overwrite or not target.exists()
 
     def _fail(self, source: Path, reason: str) -> None:

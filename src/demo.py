@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from src import errors
-from src.errors import require_number
+from src.errors import UserError, require_number
 from src.inference.result import load_generator
 
 
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
             try:
                 from src.web import page
             except ImportError:
-                raise ValueError(
+                raise UserError(
                     "the page needs gradio: pip install 'colorization[demo]' brings it"
                 ) from None
             page.serve(models, Path(folder), given.port)

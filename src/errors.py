@@ -7,29 +7,37 @@ import re
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 
 ENDING = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-# What a person can mend: it ends with one line instead of a traceback.
-EXPECTED = (ArithmeticError, MemoryError, OSError, torch.OutOfMemoryError, TypeError, ValueError)
 # Their errors too, by name: tools that need neither of them start faster without their import.
 EXPECTED_OF = ("hydra.errors", "lightning.fabric.utilities.exceptions", "omegaconf.errors")
+REPORT = "This is a fault of the program, not of what you typed: please report the lines above."
+
+
+class UserError(ValueError):
+    """What a person can mend; the message is one line: expected, got, and what to do."""
+
+
+# A full disk, missing memory and unreadable files are no faults of the program either.
+EXPECTED = (UserError, OSError, MemoryError, torch.OutOfMemoryError)
 
 
 def require(holds: bool, name: str, value: object, expected: str) -> None:
     """Refuse a setting. Args: name: as a person overrides it, such as data.zoom.
 
-    Raises: ValueError: naming the setting, its value, and what was expected.
+    Raises: UserError: naming the setting, its value, and what was expected.
     """
     if not holds:
-        raise ValueError(f"{name}={value}: expected {expected}")
+        raise UserError(f"{name}={value}: expected {expected}")
 
 
 def require_whole(name: str, value: object, least: int) -> None:
-    """Refuse anything but a whole number of at least `least`. Raises: ValueError."""
+    """Refuse anything but a whole number of at least `least`. Raises: UserError."""
     holds = isinstance(value, int) and not isinstance(value, bool) and value >= least
     require(holds, name, value, f"a whole number of at least {least}")
 
@@ -37,7 +45,7 @@ def require_whole(name: str, value: object, least: int) -> None:
 def require_number(
     name: str, value: object, low: float, high: float = math.inf, *, open_ends: bool = False
 ) -> None:
-    """Refuse anything but a finite number in [low, high], or (low, high). Raises: ValueError."""
+    """Refuse anything but a finite number in [low, high], or (low, high). Raises: UserError."""
     number = value if isinstance(value, int | float) and math.isfinite(value) else math.nan
     holds = low < number < high if open_ends else low <= number <= high
     interval = f"({low:g}, {high:g})" if open_ends else f"[{low:g}, {high:g}]"
@@ -45,7 +53,7 @@ def require_number(
 
 
 def require_one_of(name: str, value: object, known: Sequence[str]) -> None:
-    """Refuse anything but one of `known`. Raises: ValueError."""
+    """Refuse anything but one of `known`. Raises: UserError."""
     require(value in known, name, value, f"one of {', '.join(known)}")
 
 
@@ -58,9 +66,13 @@ def ending_for_people() -> Iterator[None]:
         with ending_at_sigterm():
             yield
     except Exception as error:
-        if not is_expected(error) or os.environ.get("HYDRA_FULL_ERROR"):
+        if os.environ.get("HYDRA_FULL_ERROR"):
             raise
-        print(f"error: {in_one_line(error)}", file=sys.stderr)
+        if is_expected(error):
+            print(f"error: {in_one_line(error)}", file=sys.stderr)
+        else:
+            traceback.print_exc()
+            print(REPORT, file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(status_of(signal.SIGINT))
@@ -97,6 +109,9 @@ def status_of(number: int) -> int:
 
 def is_expected(error: Exception) -> bool:
     """Tell a person's mistake from one of this program."""
+    if type(error).__name__ == "InstantiationException" and error.__cause__ is not None:
+        # An argument that a class does not take was typed by a person, too.
+        return isinstance(error.__cause__, (*EXPECTED, TypeError))
     homes = {kind.__module__ for kind in type(error).__mro__}
     return isinstance(error, EXPECTED) or not homes.isdisjoint(EXPECTED_OF)
 

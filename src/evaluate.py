@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from src import errors, files
+from src.errors import UserError
 from src.evaluation import evaluation
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -20,7 +21,7 @@ CONF = Path(__file__).resolve().parents[1] / "conf"
 def main(config: DictConfig) -> None:
     with errors.ending_for_people():
         if OmegaConf.is_missing(config.data, "root"):
-            raise ValueError("data.root is not given: add data.root=DIR to the command")
+            raise UserError("data.root is not given: add data.root=DIR to the command")
         folder = Path(HydraConfig.get().runtime.output_dir)
         typed = list(HydraConfig.get().overrides.task)
         verdict = evaluation.evaluate(config, folder, typed)

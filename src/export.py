@@ -10,6 +10,7 @@ from torch import Tensor
 from src import errors, images
 from src.colorizers import onnx
 from src.colorizers.checkpoint import WEIGHTS_SUFFIX, load_generator, save_weights
+from src.errors import UserError
 from src.inference import painting
 
 
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
             _export_onnx(given.checkpoint, given.output)
         else:
             said = f"expected a name that ends in .onnx or {WEIGHTS_SUFFIX}"
-            raise ValueError(f"--output {given.output}: {said}")
+            raise UserError(f"--output {given.output}: {said}")
         print(f"To use it: python -m src.colorize PHOTO --checkpoint {given.output} --output out/")
 
 

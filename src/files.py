@@ -41,14 +41,16 @@ def remove_partials(folder: Path) -> None:
 def lock(folder: Path) -> filelock.BaseFileLock:
     """Keep other processes from working in `folder` until this one ends or releases the lock.
 
-    Raises: ValueError: if another one does.
+    Raises: BlockingIOError: if another one does.
     """
     folder.mkdir(parents=True, exist_ok=True)
     own = filelock.FileLock(folder / ".lock")
     try:
         own.acquire(timeout=0)
     except filelock.Timeout:
-        raise ValueError(f"another process is at work in {from_here(folder)}: let it end") from None
+        raise BlockingIOError(
+            f"another process is at work in {from_here(folder)}: let it end"
+        ) from None
     return own
 
 

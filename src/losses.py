@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from src.errors import require_number, require_one_of
+from src.errors import UserError, require_number, require_one_of
 from src.generators import ab_bins
 
 TERMS = ("l1", "chroma_weight", "mean_chroma", "cross_entropy")
@@ -75,7 +75,7 @@ ADVERSARIAL: dict[str, AdversarialLoss] = {"vanilla": vanilla, "lsgan": lsgan}
 def adversarial(name: str | None, has_discriminator: bool) -> AdversarialLoss | None:
     """Return the loss of that name, or None where no discriminator needs one.
 
-    Raises: ValueError: if there is no such loss, or a discriminator without one.
+    Raises: UserError: if there is no such loss, or a discriminator without one.
     """
     if name is not None:
         require_one_of("model.loss.adversarial", name, sorted(ADVERSARIAL))
@@ -83,7 +83,7 @@ def adversarial(name: str | None, has_discriminator: bool) -> AdversarialLoss | 
         return None
     if name is None:
         choices = " or ".join(f"model/loss={known}" for known in sorted(ADVERSARIAL))
-        raise ValueError(
+        raise UserError(
             "model.discriminator is set but model.loss.adversarial is null: expected a loss for "
             f"it, {choices}, or model/discriminator=none"
         )
@@ -95,21 +95,21 @@ def require_fitting(
 ) -> None:
     """Check the weights of losses, and that a generator predicts what they judge.
 
-    Raises: ValueError: if a weight is absent or out of range, or judges what is not predicted.
+    Raises: UserError: if a weight is absent or out of range, or judges what is not predicted.
     """
     for term in TERMS:
         if term not in weights:
-            raise ValueError(f"model.loss.{term} is missing: expected a number, 0 for none of it")
+            raise UserError(f"model.loss.{term} is missing: expected a number, 0 for none of it")
         require_number(f"model.loss.{term}", weights[term], 0)
     predicts_bins = getattr(generator, "predicts_bins", False)
     judges_ab = has_discriminator or any(weights[term] for term in ("l1", "mean_chroma"))
     if predicts_bins and (judges_ab or not weights["cross_entropy"]):
-        raise ValueError(
+        raise UserError(
             "the generator predicts bins of ab: expected model/loss=cross_entropy alone, and "
             "model/discriminator=none"
         )
     if weights["cross_entropy"] and not predicts_bins:
-        raise ValueError(
+        raise UserError(
             f"model.loss.cross_entropy is {weights['cross_entropy']:g} for a generator that "
             "predicts ab: expected 0"
         )

@@ -7,6 +7,8 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
+from src.errors import UserError
+
 # The plugins and the extras of pyproject.toml that bring them.
 EXTRAS = {
     "hydra_optuna_sweeper": "optuna",
@@ -29,9 +31,9 @@ def register(folder: Path) -> None:
 
 
 def require_installed(target: str) -> None:
-    """Refuse the `_target_` of a plugin that is not there. Raises: ValueError."""
+    """Refuse the `_target_` of a plugin that is not there. Raises: UserError."""
     package = target.split(".")[1]
     if package in EXTRAS and importlib.util.find_spec(f"hydra_plugins.{package}") is None:
-        raise ValueError(
+        raise UserError(
             f"{package} is not installed: pip install -c constraints.txt -e '.[{EXTRAS[package]}]'"
         )

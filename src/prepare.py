@@ -18,7 +18,7 @@ from src.curation import audit_page, dataset
 from src.curation.recipe import Settings
 from src.data import shards
 from src.data.manifest import SPLITS, Row
-from src.errors import require, require_whole
+from src.errors import UserError, require, require_whole
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
@@ -29,7 +29,7 @@ def main(config: DictConfig) -> None:
         wanted = ("target",) if config.merge else ("source", "target")
         for name in wanted:
             if OmegaConf.is_missing(config, name):
-                raise ValueError(f"{name} is not given: add {name}=DIR to the command")
+                raise UserError(f"{name} is not given: add {name}=DIR to the command")
         target = Path(str(config.target)).expanduser()
         try:
             rows = _rows(config, target)

@@ -13,8 +13,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf.errors import MissingMandatoryValue
 
 from src.errors import (
+    UserError,
     ending_for_people,
-    is_expected,
     require_number,
     require_one_of,
     require_whole,
@@ -24,7 +24,7 @@ from tests.conftest import ROOT
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("x"), OSError("x"), MemoryError("x"), torch.OutOfMemoryError("x"),
+    [UserError("x"), OSError("x"), MemoryError("x"), torch.OutOfMemoryError("x"),
      InstantiationException("x"), MisconfigurationException("x"), MissingMandatoryValue("x")],
     ids=lambda error: type(error).__name__,
 )  # fmt: skip
@@ -35,6 +35,18 @@ def test_what_a_person_can_mend_ends_in_one_line(
         raise error
     assert ended.value.code == 1
     assert capsys.readouterr().err == "error: x\n"
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), TypeError("x"), KeyError("x")])
+def test_a_fault_of_the_program_ends_with_its_traceback_and_asks_for_a_report(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended, ending_for_people():
+        raise error
+    assert ended.value.code == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("Traceback")
+    assert "please report" in said[-1]
 
 
 def test_a_file_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,12 +82,6 @@ def test_what_ignores_a_closed_terminal_goes_on() -> None:
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
-
-
-def test_a_mistake_of_the_program_keeps_its_traceback() -> None:
-    assert not is_expected(KeyError("x"))
-    with pytest.raises(KeyError), ending_for_people():
-        raise KeyError("x")
 
 
 def test_errors_need_neither_hydra_nor_lightning() -> None:

@@ -16,6 +16,7 @@ from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
 from src import files
+from src.errors import UserError
 
 GENERATORS = "src.generators"
 DISCRIMINATORS = "src.discriminators"
@@ -32,11 +33,11 @@ def build(package: str, config: object, *args: Any) -> Any:
     """Construct what a plain dict names: its `_target_` called with `args` and its other entries.
 
     Args: package: GENERATORS, DISCRIMINATORS or OPTIMIZERS; nothing else is ever built.
-    Raises: ValueError: if `_target_` is no class at home in `package`, or refuses its arguments.
+    Raises: UserError: if `_target_` is no class at home in `package`, or refuses its arguments.
     """
     target = config.get("_target_") if isinstance(config, Mapping) else None
     if not isinstance(config, Mapping) or not isinstance(target, str):
-        raise ValueError(f"{config!r} is not allowed: expected a _target_ in {package}")
+        raise UserError(f"{config!r} is not allowed: expected a _target_ in {package}")
     cls = class_in(package, target)
     options = {str(key): value for key, value in config.items() if key != "_target_"}
     try:
@@ -44,22 +45,22 @@ def build(package: str, config: object, *args: Any) -> Any:
     # Whatever a network or an optimiser makes of a stranger's numbers.
     except Exception as error:
         said = f"{target} cannot be built with {options}: {_first_line(error)}"
-        raise ValueError(said) from error
+        raise UserError(said) from error
 
 
 def class_in(package: str, target: str) -> type:
-    """Import a class by its full name. Raises: ValueError: if it is not at home in `package`."""
+    """Import a class by its full name. Raises: UserError: if it is not at home in `package`."""
     refusal = f"_target_ {target!r} is not allowed: expected a class of {package}"
     module, _, name = target.rpartition(".")
     if not _is_in(package, module):
-        raise ValueError(refusal)
+        raise UserError(refusal)
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
-        raise ValueError(f"_target_ {target!r} does not exist in this version") from None
+        raise UserError(f"_target_ {target!r} does not exist in this version") from None
     # A module also holds what it imported: the class must be at home where the name says.
     if not isinstance(found, type) or not _is_in(package, found.__module__):
-        raise ValueError(refusal)
+        raise UserError(refusal)
     return found
 
 
@@ -87,7 +88,7 @@ class TrainedGenerator:
 def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint, or the weights of `save_weights`, as plain data; nothing in it can run.
 
-    Raises: ValueError: if the file is missing, broken, or holds more than tensors and plain data.
+    Raises: UserError: if the file is missing, broken, or holds more than tensors and plain data.
     """
     try:
         with warnings.catch_warnings(action="ignore"):  # of pickles that torch.save did not write
@@ -97,19 +98,19 @@ def load(path: Path) -> dict[str, Any]:
                 else torch.load(path, map_location="cpu", weights_only=True)
             )
     except FileNotFoundError:
-        raise ValueError(f"no checkpoint at {path}") from None
+        raise UserError(f"no checkpoint at {path}") from None
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error):
             reason = "it holds more than tensors and plain data, so loading it could run code"
         else:
             reason = "it is broken or no checkpoint"
-        raise ValueError(f"refused to load {path}: {reason}") from None
+        raise UserError(f"refused to load {path}: {reason}") from None
     # Hostile or broken bytes end in whatever exception comes first.
     except Exception as error:
         reason = getattr(error, "strerror", None) or "it is broken or no checkpoint"
-        raise ValueError(f"cannot read {path} as a checkpoint: {reason}") from error
+        raise UserError(f"cannot read {path} as a checkpoint: {reason}") from error
     if not isinstance(checkpoint, dict):
-        raise ValueError(f"{path} is no checkpoint of this project: expected a dict inside")
+        raise UserError(f"{path} is no checkpoint of this project: expected a dict inside")
     return checkpoint
 
 
@@ -123,7 +124,7 @@ def _load_weights(path: Path) -> dict[str, Any]:
 def save_weights(checkpoint_path: Path, target: Path) -> None:
     """Write what inference needs of a checkpoint, in float16 and without the optimisers' state.
 
-    Raises: ValueError: if the checkpoint is unsafe, incomplete, or no colouriser's.
+    Raises: UserError: if the checkpoint is unsafe, incomplete, or no colouriser's.
     """
     checkpoint = load(checkpoint_path)
     trained, given = _generator_of(checkpoint, checkpoint_path), checkpoint["hyper_parameters"]
@@ -141,7 +142,7 @@ def save_weights(checkpoint_path: Path, target: Path) -> None:
 def load_generator(path: Path) -> TrainedGenerator:
     """Build the generator of a checkpoint, with its averaged weights where it has them.
 
-    Raises: ValueError: if the checkpoint is unsafe, incomplete, or no colouriser's.
+    Raises: UserError: if the checkpoint is unsafe, incomplete, or no colouriser's.
     """
     return _generator_of(load(path), path)
 
@@ -151,15 +152,15 @@ def _generator_of(checkpoint: Mapping[str, Any], path: Path) -> TrainedGenerator
         hyper_parameters = checkpoint["hyper_parameters"]
         config, image_size = hyper_parameters["generator"], hyper_parameters["image_size"]
     except (KeyError, TypeError):
-        raise ValueError(f"{path} is no checkpoint of this project: it lacks a generator") from None
+        raise UserError(f"{path} is no checkpoint of this project: it lacks a generator") from None
     if type(image_size) is not int or not 0 < image_size <= MAX_IMAGE_SIZE:
-        raise ValueError(f"{path} asks for pictures of {image_size!r} pixels: not believable")
+        raise UserError(f"{path} asks for pictures of {image_size!r} pixels: not believable")
     # On the meta device a network takes no memory, whatever size a stranger's numbers ask for.
     try:
         with torch.device("meta"):
             network = build(GENERATORS, config)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {error}") from error
     load_strictly(network, generator_weights(checkpoint, path), path, assign=True)
     network = network.float().eval()
     _try(network, path)
@@ -172,7 +173,7 @@ def _mean_ab(checkpoint: Mapping[str, Any], path: Path) -> Tensor:
     mean_ab = checkpoint["state_dict"].get(MEAN_AB)
     is_pair = isinstance(mean_ab, Tensor) and mean_ab.shape == (2,)
     if not is_pair or not bool((mean_ab.float().abs() <= 1).all()):
-        raise ValueError(f"{path} does not say what the mean ab of its training set is")
+        raise UserError(f"{path} does not say what the mean ab of its training set is")
     return mean_ab.float()
 
 
@@ -184,17 +185,17 @@ def _try(network: nn.Module, path: Path) -> None:
     except Exception:
         works = False
     if not works:
-        raise ValueError(f"{path} holds no working generator: it does not take L to ab")
+        raise UserError(f"{path} holds no working generator: it does not take L to ab")
 
 
 def generator_weights(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
     """Return the weights that inference uses: the moving average where there is one.
 
-    Raises: ValueError: if the checkpoint has no weights.
+    Raises: UserError: if the checkpoint has no weights.
     """
     state = checkpoint.get("state_dict")
     if not isinstance(state, Mapping):
-        raise ValueError(f"{path} is no checkpoint of this project: it lacks a state_dict")
+        raise UserError(f"{path} is no checkpoint of this project: it lacks a state_dict")
     tensors = {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
     averaged = any(key.startswith(EMA_PREFIX) for key in tensors)
     prefix = EMA_PREFIX if averaged else GENERATOR_PREFIX
@@ -204,12 +205,15 @@ def generator_weights(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Te
 def initialize(generator: nn.Module, path: str | None) -> None:
     """Let a generator start from a checkpoint's, or else from pretrained weights if it has any.
 
-    Raises: ValueError: if they cannot be had, or do not match.
+    Raises: UserError: if they cannot be had, or do not match.
     """
     if path:
         load_strictly(generator, generator_weights(load(Path(path)), Path(path)), Path(path))
     elif hasattr(generator, "load_pretrained"):
-        cast(Any, generator).load_pretrained()
+        try:
+            cast(Any, generator).load_pretrained()
+        except ValueError as error:
+            raise UserError(str(error)) from error
 
 
 def load_strictly(
@@ -217,7 +221,7 @@ def load_strictly(
 ) -> None:
     """Load weights of which every key and shape must match.
 
-    Raises: ValueError: naming the keys that do not.
+    Raises: UserError: naming the keys that do not.
     """
     own = network.state_dict()
     missing = sorted(own.keys() - weights.keys())
@@ -227,7 +231,7 @@ def load_strictly(
     if missing or unexpected or reshaped:
         found = {"missing": missing, "unexpected": unexpected, "of another shape or kind": reshaped}
         said = "; ".join(f"{word}: {_some(keys)}" for word, keys in found.items() if keys)
-        raise ValueError(f"the generator in {path} does not match {type(network).__name__}: {said}")
+        raise UserError(f"the generator in {path} does not match {type(network).__name__}: {said}")
     network.load_state_dict(dict(weights), strict=True, assign=assign)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from src import files
 from src.colorizers.checkpoint import MAX_IMAGE_SIZE, TrainedGenerator
+from src.errors import UserError
 
 HINT = "pip install 'colorization[onnx]' brings it"
 MAX_BYTES = 2_000_000_000  # what an ONNX file can be at most
@@ -39,13 +40,13 @@ class OnnxGenerator(nn.Module):
 def load(path: Path) -> TrainedGenerator:
     """Load what `export` wrote.
 
-    Raises: ValueError: if ONNX Runtime is absent, or the file is missing, broken or foreign.
+    Raises: UserError: if ONNX Runtime is absent, or the file is missing, broken or foreign.
     """
     runtime = _runtime()
     if not path.is_file():
-        raise ValueError(f"no model at {path}")
+        raise UserError(f"no model at {path}")
     if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"{path} is larger than an ONNX file can be")
+        raise UserError(f"{path} is larger than an ONNX file can be")
     content = path.read_bytes()
     try:
         # From memory: such a model can name no other file to be read.
@@ -58,11 +59,11 @@ def load(path: Path) -> TrainedGenerator:
         reason = (
             str(error).splitlines()[0] if isinstance(error, RuntimeError) else "not of src.export"
         )
-        raise ValueError(f"cannot use {path} as a model: {reason}") from None
+        raise UserError(f"cannot use {path} as a model: {reason}") from None
     if not 0 < image_size <= MAX_IMAGE_SIZE or mean_ab.shape != (2,):
-        raise ValueError(f"{path} asks for pictures of {image_size} pixels: not believable")
+        raise UserError(f"{path} asks for pictures of {image_size} pixels: not believable")
     if ab.shape != (1, 2, 32, 32) or not bool(ab.isfinite().all()):
-        raise ValueError(f"{path} holds no working generator: it does not take L to ab")
+        raise UserError(f"{path} holds no working generator: it does not take L to ab")
     sha256 = hashlib.sha256(content).hexdigest()
     return TrainedGenerator(network, image_size, mean_ab, sha256)
 
@@ -74,13 +75,13 @@ def export(
 
     Args: checked_on: L that both must give the same ab for; else nothing is written.
     Returns: the largest difference of ab, in [-1, 1], between ONNX Runtime and PyTorch.
-    Raises: ValueError: if it is over LARGEST_ERROR, or a package is absent.
+    Raises: UserError: if it is over LARGEST_ERROR, or a package is absent.
     """
     runtime = _runtime()
     try:
         import onnxscript  # noqa: F401  torch.onnx needs it
     except ImportError:
-        raise ValueError(f"exporting needs onnxscript and onnx: {HINT}") from None
+        raise UserError(f"exporting needs onnxscript and onnx: {HINT}") from None
     free = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, in four lines
     with warnings.catch_warnings():
@@ -99,7 +100,7 @@ def export(
     with torch.inference_mode():
         error = max(float((network(L) - trained.network(L)).abs().max()) for L in checked_on)
     if not error <= LARGEST_ERROR:
-        raise ValueError(
+        raise UserError(
             f"ONNX Runtime's ab is up to {error:.2g} from PyTorch's: expected at most "
             f"{LARGEST_ERROR:g}; nothing was written"
         )
@@ -114,7 +115,7 @@ def _runtime() -> ModuleType:
     try:
         import onnxruntime
     except ImportError:
-        raise ValueError(f"ONNX needs the package onnxruntime: {HINT}") from None
+        raise UserError(f"ONNX needs the package onnxruntime: {HINT}") from None
     return onnxruntime
 
 

@@ -15,6 +15,7 @@ from src.curation.picture_writer import Writer, file_of
 from src.curation.recipe import SUFFIXES, Settings
 from src.data import manifest, shards, splits
 from src.data.manifest import Row
+from src.errors import UserError
 from src.images import grey
 
 OWN = ".prepare"  # folder of what a data set tells its makers
@@ -29,14 +30,14 @@ def prepare(
 
     Args: shard: pictures of a shard at most, where shards are wanted.
     Returns: the manifest.
-    Raises: ValueError: if the folders or settings do not fit each other, or nothing can be read.
+    Raises: UserError: if the folders or settings do not fit each other, or nothing can be read.
     """
     if not source.is_dir():
-        raise ValueError(f"source={source}: expected the folder that holds the pictures")
+        raise UserError(f"source={source}: expected the folder that holds the pictures")
     if source.resolve().is_relative_to(target.resolve()):
-        raise ValueError(f"target={target} holds the source: choose a folder elsewhere")
+        raise UserError(f"target={target} holds the source: choose a folder elsewhere")
     if shard and settings.part != "1/1":
-        raise ValueError(f"shards=true with part={settings.part}: a part's split is not the last "
+        raise UserError(f"shards=true with part={settings.part}: a part's split is not the last "
                          "word. Give shards=true beside merge=")  # fmt: skip
     with files.lock(target):
         _claim(target, settings, source)
@@ -62,7 +63,7 @@ def prepare(
 def merge(parts: Sequence[Path], target: Path, shard: int | None = None) -> list[Row]:
     """Join the parts of a data set that were prepared apart, and group duplicates across them.
 
-    Raises: ValueError: if parts are missing, or were made with different settings.
+    Raises: UserError: if parts are missing, or were made with different settings.
     """
     found = [_settings(part) for part in parts]
     settings = replace(found[0][0], part="1/1")
@@ -72,7 +73,7 @@ def merge(parts: Sequence[Path], target: Path, shard: int | None = None) -> list
     expected = {f"{number}/{count}" for number in range(1, count + 1)}
     got = [own.part for own, _ in found]
     if sorted(got) != sorted(expected):
-        raise ValueError(f"merge: expected the parts {', '.join(sorted(expected))}, "
+        raise UserError(f"merge: expected the parts {', '.join(sorted(expected))}, "
                          f"got {', '.join(sorted(got))}")  # fmt: skip
     with files.lock(target):
         source = found[0][1]
@@ -101,7 +102,7 @@ def _link(picture: Path, place: Path) -> None:
 def _settings(folder: Path) -> tuple[Settings, Path]:
     kept = files.read_json(folder / OWN / "settings.json")
     if "settings" not in kept:
-        raise ValueError(f"{folder} was not made by src.prepare")
+        raise UserError(f"{folder} was not made by src.prepare")
     return Settings(**kept["settings"]), Path(kept["source"])
 
 
@@ -111,7 +112,7 @@ def _claim(target: Path, settings: Settings, source: Path) -> None:
         _refuse_difference(target, _settings(target)[0], settings)
         return
     if any(one.name not in (".lock", OWN) for one in target.iterdir()):
-        raise ValueError(f"target={target} holds other files: choose a new or an empty folder")
+        raise UserError(f"target={target} holds other files: choose a new or an empty folder")
     content = {"settings": asdict(settings), "source": str(source.resolve())}
     files.write_text(path, json.dumps(content, indent=1))
 
@@ -120,7 +121,7 @@ def _refuse_difference(folder: Path, made_with: Settings, settings: Settings) ->
     for name, value in asdict(settings).items():
         before = asdict(made_with)[name]
         if before != value:
-            raise ValueError(
+            raise UserError(
                 f"{folder} was made with {name}={before}, now {name}={value}: choose another "
                 "target, or the same settings"
             )
@@ -162,7 +163,7 @@ def _finish(
 ) -> list[Row]:  # fmt: skip
     if not any(one.readable for one in facts) and settings.part == "1/1":
         count = len(facts)
-        raise ValueError(
+        raise UserError(
             f"none of {count} picture files in {source} can be read" + f": {facts[0].fault}"
             if count else f"no picture files in {source}: expected some of "
             f"{', '.join(sorted(images.EXTENSIONS))}"

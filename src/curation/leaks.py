@@ -9,6 +9,7 @@ from src.curation import audit_page, duplicates
 from src.curation.examine import Examiner, examined
 from src.data import manifest
 from src.data.manifest import SPLITS, Row
+from src.errors import UserError
 from src.images.grey import Rules
 
 
@@ -26,7 +27,7 @@ def audit(root: Path, limits: Rules, page: Path, num_workers: int) -> Verdict:
     Args:
         root: holds train/, val/ and test/, two of them at least, or a manifest of src.prepare.
         page: where the page goes.
-    Raises: ValueError: if there is no split to judge.
+    Raises: UserError: if there is no split to judge.
     """
     split_of = _splits(root)
     examiner = Examiner(root, sorted(split_of), limits)
@@ -52,12 +53,12 @@ def audit(root: Path, limits: Rules, page: Path, num_workers: int) -> Verdict:
 
 def _splits(root: Path) -> dict[str, str]:
     if not root.is_dir():
-        raise ValueError(f"data.root={root} is no folder: give the data set's folder")
+        raise UserError(f"data.root={root} is no folder: give the data set's folder")
     if (root / manifest.NAME).exists():
         return {row.file: row.split for row in manifest.read(root) if row.kept}
     given = [split for split in SPLITS if (root / split).is_dir()]
     if len(given) < 2:
-        raise ValueError(
+        raise UserError(
             f"{root} has no split to judge: expected train/, val/ and test/ in it, or a "
             f"{manifest.NAME} of src.prepare"
         )

@@ -20,7 +20,7 @@ class Settings:
         min_size, min_chroma_spread, one_hue: the thresholds of rules.Rules.
         shares: of the groups, by split.
         part: such as 3/16: the third of sixteen parts, by content.
-    Raises: ValueError: if one is out of its range.
+    Raises: UserError: if one is out of its range.
     """
 
     image_size: int

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from src import color, ranks
 from src.data.crops import EpochShuffle, EvalFit, EvalPictures, Picture, Sample, TrainPictures
-from src.errors import require, require_number, require_one_of, require_whole
+from src.errors import UserError, require, require_number, require_one_of, require_whole
 
 Subset = Literal["train", "val", "test"]
 Subsets = Mapping[Subset, Sequence[Picture]]
@@ -42,7 +42,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         num_workers: loading processes of each rank; None takes one a core, up to 8.
         seed: of shuffling and augmentation.
 
-    Raises: ValueError: if an argument is out of its range.
+    Raises: UserError: if an argument is out of its range.
     """
 
     next_step: str | None = None  # what to tell a person who has trained on this
@@ -90,7 +90,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
 
     @abstractmethod
     def find_pictures(self) -> Subsets:
-        """List the pictures of each subset. Raises: ValueError: if there are too few."""
+        """List the pictures of each subset. Raises: UserError: if there are too few."""
 
     @property
     def protocol(self) -> str:
@@ -110,7 +110,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         require(whole, "data.batch_size", self.batch_size, f"a multiple of the {count} devices")
         smallest = min(self.fit_images, *(len(own) for own in self.subsets.values()))
         if smallest < count:
-            raise ValueError(f"{smallest} pictures for {count} devices: expected one each at least")
+            raise UserError(f"{smallest} pictures for {count} devices: expected one each at least")
 
     def train_dataloader(self) -> DataLoader[Any]:
         pictures = [*self.subsets["train"]] * self.repeat

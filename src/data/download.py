@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from src.errors import UserError
+
 CHUNK = 1 << 20
 TIMEOUT_S = 30
 
@@ -21,7 +23,7 @@ def download(url: str, path: Path, md5: str) -> None:
 
     Raises:
         OSError: if the server cannot be reached or breaks off; what came stays for the next try.
-        ValueError: if the file that came has another md5 sum; it is then removed.
+        UserError: if the file that came has another md5 sum; it is then removed.
     """
     if path.is_file() and _md5(path) == md5:
         return
@@ -38,14 +40,14 @@ def download(url: str, path: Path, md5: str) -> None:
     got = _md5(partial)
     if got != md5:
         partial.unlink()
-        raise ValueError(f"{url} came with md5 {got}, expected {md5}: removed, try again")
+        raise UserError(f"{url} came with md5 {got}, expected {md5}: removed, try again")
     partial.replace(path)
 
 
 def _fetch(url: str, partial: Path) -> None:
     have = partial.stat().st_size if partial.exists() else 0
     if not url.startswith(("https://", "http://")):
-        raise ValueError(f"{url}: expected an http or https address")
+        raise UserError(f"{url}: expected an http or https address")
     headers = {"Range": f"bytes={have}-"} if have else {}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310
     try:
@@ -78,7 +80,7 @@ def _md5(path: Path) -> str:
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack an archive that holds one folder as `folder`; it appears only once it is whole.
 
-    Raises: ValueError: if a member would leave the folder, or the archive is broken or holds
+    Raises: UserError: if a member would leave the folder, or the archive is broken or holds
         anything but one folder.
     """
     beside = folder.with_name(f"{folder.name}.unpacking")
@@ -88,9 +90,9 @@ def unpack(archive: Path, folder: Path) -> None:
             tar.extractall(beside, filter="data")
         inside = [path for path in beside.iterdir() if path.is_dir()]
         if len(inside) != 1:
-            raise ValueError(f"{archive} holds {len(inside)} folders at its top: expected one")
+            raise UserError(f"{archive} holds {len(inside)} folders at its top: expected one")
         inside[0].replace(folder)
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{archive} was not unpacked: {error}") from error
+        raise UserError(f"{archive} was not unpacked: {error}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -11,7 +11,7 @@ from src.data.crops import Picture
 from src.data.datamodule import ColorizationData, Subset, Subsets
 from src.data.scan import Scan, scan, write_skipped
 from src.data.splits import by_hash
-from src.errors import require, require_number, require_whole
+from src.errors import UserError, require, require_number, require_whole
 from src.images import EXTENSIONS
 
 SHARES: dict[Subset, float] = {"train": 0.6, "val": 0.2, "test": 0.2}
@@ -114,7 +114,7 @@ class FolderData(ColorizationData):
         said = f"{count} of {of} picture files in {self.root} cannot be read, such as {name!r} "
         said += f"({reason}); all are listed in {path}"
         if count > self.max_unreadable * of:
-            raise ValueError(
+            raise UserError(
                 f"{said}. That is more than data.max_unreadable={self.max_unreadable:g}: "
                 "mend or remove them, or raise it"
             )
@@ -131,13 +131,13 @@ def split(contents: Mapping[str, str], root: Path) -> dict[Subset, list[str]]:
     """Assign names to train, val and test, by the folders train/, val/ and test/ or by hash.
 
     Args: contents: sha256 of every picture by its path below `root`.
-    Raises: ValueError: if a subset would be empty.
+    Raises: UserError: if a subset would be empty.
     """
     given = {name for name in SHARES if (root / name).is_dir()}
     if not given or given == {"train"}:
         return _split_by_hash(contents, SHARES, root)
     if not {"train", "val"} <= given:
-        raise ValueError(
+        raise UserError(
             f"{root} holds {'/ and '.join(sorted(given))}/ alone: expected train/ and val/ there, "
             "or a data.root without a split"
         )
@@ -155,7 +155,7 @@ def split(contents: Mapping[str, str], root: Path) -> dict[Subset, list[str]]:
 def _require_each(subsets: Mapping[Subset, Sequence[str]], root: Path) -> None:
     for subset, names in subsets.items():
         if not names:
-            raise ValueError(
+            raise UserError(
                 f"no readable picture for {subset} in {root}: add some, or raise data.max_images"
             )
 
@@ -166,7 +166,7 @@ def _split_by_hash(
     # Equal files share one hash, and so never stand in two subsets.
     hashes = sorted(set(contents.values()))
     if len(hashes) < len(shares):
-        raise ValueError(
+        raise UserError(
             f"expected at least {len(shares)} different pictures that can be read in {root}, "
             f"got {len(hashes)} in files named {', '.join(sorted(EXTENSIONS))}: add more, or check "
             "data.root and data.max_images"

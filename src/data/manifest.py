@@ -9,6 +9,7 @@ from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 from src import files
+from src.errors import UserError
 
 NAME = "manifest.csv"
 SPLITS = ("train", "val", "test")
@@ -63,7 +64,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
 def read(folder: Path) -> list[Row]:
     """Read the manifest of a data set.
 
-    Raises: ValueError: if it is broken, or names files outside the data set's folder.
+    Raises: UserError: if it is broken, or names files outside the data set's folder.
     """
     path = folder / NAME
     with path.open(newline="", encoding="utf-8") as file:
@@ -72,7 +73,7 @@ def read(folder: Path) -> list[Row]:
             try:
                 row = _row(content)
             except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(
+                raise UserError(
                     f"{path}, line {number}: expected the columns that src.prepare writes, got "
                     f"{error}: prepare the data set anew"
                 ) from error
@@ -87,12 +88,12 @@ def _row(content: Mapping[str, str]) -> Row:
         mean_chroma=float(content["mean_chroma"]),
     )  # fmt: skip
     if row.status not in ("kept", "rejected"):
-        raise ValueError(f"status {row.status!r}")
+        raise UserError(f"status {row.status!r}")
     if row.kept and row.split not in SPLITS:
-        raise ValueError(f"split {row.split!r}")
+        raise UserError(f"split {row.split!r}")
     path = PurePosixPath(row.file)
     if row.kept and (not row.file or path.is_absolute() or ".." in path.parts):
-        raise ValueError(f"file {row.file!r}, which is no place in the folder")
+        raise UserError(f"file {row.file!r}, which is no place in the folder")
     return row
 
 

@@ -8,7 +8,7 @@ import skimage.data
 
 from src.data.crops import Picture
 from src.data.datamodule import ColorizationData, Subset, Subsets
-from src.errors import require_whole
+from src.errors import UserError, require_whole
 from src.images import read_rgb
 
 # By scene: the two motorcycle pictures show the same one from two sides.
@@ -49,7 +49,7 @@ class SampleData(ColorizationData):
         width, height = read_rgb(path).size
         columns, rows = width // self.tile, height // self.tile
         if not columns or not rows:
-            raise ValueError(
+            raise UserError(
                 f"data.tile={self.tile}: expected at most {min(width, height)}, since {path.name} "
                 f"has {width}x{height} pixels"
             )

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from src import files, images
+from src.errors import UserError
 from src.images import UnreadableImageError, read_rgb
 
 
@@ -27,10 +28,10 @@ class Scan:
 def scan(root: Path, index_dir: Path, num_workers: int) -> Scan:
     """Decode and hash every picture file below `root`, but those an earlier scan has seen.
 
-    Raises: ValueError: if there is no such folder.
+    Raises: UserError: if there is no such folder.
     """
     if not root.is_dir():
-        raise ValueError(f"data.root={root} is no folder: give the folder that holds the pictures")
+        raise UserError(f"data.root={root} is no folder: give the folder that holds the pictures")
     names = sorted(images.find(root))
     digest = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()
     index_file = index_dir / f"{digest[:16]}.json"

@@ -12,7 +12,7 @@ from src import ranks
 from src.data.crops import EvalPictures, Picture, Sample, TrainPictures
 from src.data.datamodule import ColorizationData, Subset
 from src.data.shards import Shards, TarPicture, find
-from src.errors import require
+from src.errors import UserError, require
 
 SHUFFLED = 1000  # pictures, not yet decoded, of which a loading process picks the next one
 SCHEMES = ("http", "https", "s3")
@@ -119,7 +119,7 @@ class ShardsData(ColorizationData):
         subsets = cast(dict[Subset, Shards], find(self.root))
         for subset, own in subsets.items():
             if not len(own):
-                raise ValueError(f"no picture for {subset} in {self.root}: prepare more pictures")
+                raise UserError(f"no picture for {subset} in {self.root}: prepare more pictures")
         return subsets
 
     def train_dataloader(self) -> DataLoader[Any]:

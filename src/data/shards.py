@@ -14,6 +14,7 @@ from PIL import Image
 
 from src.data import manifest
 from src.data.crops import Picture
+from src.errors import UserError
 from src.images import EXTENSIONS, read_rgb
 
 FOLDER, INDEX = "shards", "index.json"
@@ -52,7 +53,7 @@ class Shards(Sequence):  # type: ignore[type-arg]  # with one, beartype would re
     def read(self, order: Sequence[int], start: int, stop: int) -> Iterator[TarPicture]:
         """Yield the pictures start..stop of all shards in the given order, opening no others.
 
-        Raises: ValueError: if a shard holds fewer pictures than the index says.
+        Raises: UserError: if a shard holds fewer pictures than the index says.
         """
         first = 0
         for shard in order:
@@ -75,7 +76,7 @@ class Shards(Sequence):  # type: ignore[type-arg]  # with one, beartype would re
                     raise
                 warnings.warn(f"{address} broke off ({error}); trying again", stacklevel=2)
         if start < stop:
-            raise ValueError(
+            raise UserError(
                 f"{address} holds {start} pictures, and the index says {self.counts[shard]}: copy "
                 "the shards anew, or run src.prepare again"
             )
@@ -98,7 +99,7 @@ def _pictures(address: str) -> Iterator[TarPicture]:
 def find(root: str) -> dict[str, Shards]:
     """Find the shards of each split by the index beside them, at `root` or in its folder shards.
 
-    Raises: ValueError: if there is no index, a broken one, or nothing to read it with.
+    Raises: UserError: if there is no index, a broken one, or nothing to read it with.
     """
     _require_webdataset()
     for place in (root, f"{root}/{FOLDER}"):
@@ -109,13 +110,13 @@ def find(root: str) -> dict[str, Shards]:
         except FileNotFoundError:
             continue
         except ImportError as error:  # such as s3fs
-            raise ValueError(f"data.root={root}: {error}") from None
+            raise UserError(f"data.root={root}: {error}") from None
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
+            raise UserError(
                 f"{place}/{INDEX} is no index of whole shards: run src.prepare with "
                 "shards=true again"
             ) from error
-    raise ValueError(
+    raise UserError(
         f"data.root={root} has no {INDEX}, or cannot be reached: expected the shards "
         "that src.prepare writes with shards=true"
     )
@@ -125,7 +126,7 @@ def _counts(content: Any) -> Mapping[str, Sequence[int]]:
     counts = content["pictures"]
     for several in counts.values():
         if not all(type(count) is int and count > 0 for count in several):
-            raise ValueError("counts of pictures")
+            raise UserError("counts of pictures")
     return {split: counts[split] for split in manifest.SPLITS}
 
 
@@ -133,6 +134,6 @@ def _require_webdataset() -> None:
     try:
         import webdataset  # noqa: F401
     except ImportError:
-        raise ValueError(
+        raise UserError(
             "data=shards needs webdataset: pip install -c constraints.txt -e '.[shards]'"
         ) from None

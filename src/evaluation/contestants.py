@@ -14,6 +14,7 @@ from torch import Tensor
 
 from src import color
 from src.colorizers.checkpoint import TrainedGenerator
+from src.errors import UserError
 from src.evaluation.examples import Example
 from src.inference.painting import predict_ab
 from src.inference.result import load_generator
@@ -38,7 +39,7 @@ class Blind:
     def __call__(self, example: Example, truth: Coloring) -> Coloring:
         ab = self.predict(truth.L)
         if not ab.isfinite().all():
-            raise ValueError("the colouring is not finite")
+            raise UserError("the colouring is not finite")
         return Coloring(truth.L, ab)
 
 

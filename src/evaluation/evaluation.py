@@ -17,7 +17,7 @@ from src import color, files
 from src.colorizers import shipped
 from src.colorizers.checkpoint import TrainedGenerator
 from src.data.crops import Picture
-from src.errors import require, require_number, require_one_of, require_whole
+from src.errors import UserError, require, require_number, require_one_of, require_whole
 from src.evaluation import contestants, examples, pretrained, report, results
 from src.evaluation.judge import Judge, Judged
 from src.evaluation.protocols import PREDICTED, PROTOCOLS
@@ -54,7 +54,7 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     """Judge, and leave metrics.json, per_image.csv and report.html in `folder`.
 
     Args: typed: the overrides, for the command that repeats it.
-    Raises: ValueError: if there is nothing to judge, or settings make no sense.
+    Raises: UserError: if there is nothing to judge, or settings make no sense.
     """
     workers = min(os.cpu_count() or 1, 8) if config.num_workers is None else config.num_workers
     require_whole("num_workers", workers, 0)
@@ -76,7 +76,7 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     bad = [f"{name}: {reason}" for name, reason in judged.left_out.items()]
     _tell(bad)
     if not judged.pictures:
-        raise ValueError(_nothing(judged, folder))
+        raise UserError(_nothing(judged, folder))
     found = results.totals(judged)
     content = _content(config, typed, chosen, judges, judged, found) | {"left_out": faults}
     results.write_json(folder / FIGURES, content)
@@ -112,7 +112,7 @@ def _contestants(
         except ValueError as error:
             faults.append(str(error))
     if not trained and not predictions:
-        raise ValueError("; ".join(faults))
+        raise UserError("; ".join(faults))
     for own in trained.values():
         own.network.to(device)
     return Judges(

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from src import images
 from src.data import manifest
 from src.data.crops import Picture
+from src.errors import UserError
 from src.evaluation import protocols
 from src.images import grey
 
@@ -48,10 +49,10 @@ class Example:
 def choose(root: Path) -> Chosen:
     """List the test pictures of a split data set, or else all below `root`.
 
-    Raises: ValueError: if there are none.
+    Raises: UserError: if there are none.
     """
     if not root.is_dir():
-        raise ValueError(f"data.root={root} is no folder: give the folder that holds the pictures")
+        raise UserError(f"data.root={root} is no folder: give the folder that holds the pictures")
     if (root / manifest.NAME).is_file():
         rows = [row for row in manifest.read(root) if row.kept and row.split == "test"]
         folders = {row.file: PurePosixPath(row.source).parent.as_posix() for row in rows}
@@ -63,7 +64,7 @@ def choose(root: Path) -> Chosen:
         folders = {(below / name).as_posix(): str(PurePosixPath(name).parent) for name in names}
         said = "all of test/" if inside != root else "all pictures of the folder"
     if not folders:
-        raise ValueError(
+        raise UserError(
             f"no pictures to judge in {root} ({said}): expected files named "
             f"{', '.join(sorted(images.EXTENSIONS))}"
         )
@@ -75,10 +76,10 @@ def choose(root: Path) -> Chosen:
 def matched(pictures: Sequence[Picture], folder: Path) -> dict[str, Path]:
     """Find the prediction of each picture: at the same path, or of the same name, in any format.
 
-    Raises: ValueError: if there is no such folder, or no name matches.
+    Raises: UserError: if there is no such folder, or no name matches.
     """
     if not folder.is_dir():
-        raise ValueError(f"predictions={folder} is no folder: give the folder of colour pictures")
+        raise UserError(f"predictions={folder} is no folder: give the folder of colour pictures")
     by_path: dict[str, list[str]] = {}
     by_stem: dict[str, list[str]] = {}
     for name in sorted(images.find(folder)):
@@ -93,7 +94,7 @@ def matched(pictures: Sequence[Picture], folder: Path) -> dict[str, Path]:
         if len(own) == 1:
             found[picture.name] = folder / own[0]
     if not found:
-        raise ValueError(
+        raise UserError(
             f"no picture in predictions={folder} has the name of a judged one, such as "
             f"{pictures[0].name!r} (whose ending may differ)"
         )
@@ -144,8 +145,8 @@ class Examples(Dataset[Example]):
     ) -> UInt8[Tensor, "3 h w"]:
         path = self.predictions[program].get(name)
         if path is None:
-            raise ValueError(f"{program} has no picture of this name, or more than one")
+            raise UserError(f"{program} has no picture of this name, or more than one")
         try:
             return protocols.cut_prediction(images.read_rgb(path), true_size, self.protocol)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
+            raise UserError(f"{path}: {error}") from None

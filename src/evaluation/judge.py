@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from src import color, metrics
+from src.errors import UserError
 from src.evaluation.contestants import Colorer
 from src.evaluation.examples import Example, Examples
 from src.evaluation.pretrained import Distance, Features
@@ -95,9 +96,9 @@ class Judge:
         return judged
 
     def colorings(self, example: Example) -> tuple[Coloring, dict[str, Coloring]]:
-        """Return the truth, and every colouring of it. Raises: ValueError: if there is none."""
+        """Return the truth, and every colouring of it. Raises: UserError: if there is none."""
         if example.rgb is None:
-            raise ValueError(example.fault)
+            raise UserError(example.fault)
         truth = Coloring(*color.uint8_to_L_ab(example.rgb[None].to(self.device)))
         return truth, {name: colorer(example, truth) for name, colorer in self.colorers.items()}
 

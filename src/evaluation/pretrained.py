@@ -13,6 +13,7 @@ from jaxtyping import Float
 from omegaconf import DictConfig
 from torch import Tensor
 
+from src.errors import UserError
 from src.generators.lite0 import Lite0Classifier, load_imagenet_weights
 
 LITE0, FID, LPIPS = "frechet_lite0", "fid", "lpips"
@@ -68,7 +69,7 @@ def lite0(device: torch.device) -> Features:
 def inception(device: torch.device) -> Features:
     """Return the 2048 pooled features of the Inception network that standard FID is defined by.
 
-    Raises: ValueError: if its package or its weights are missing.
+    Raises: UserError: if its package or its weights are missing.
     """
     from torchmetrics.image import fid
 
@@ -82,7 +83,7 @@ def inception(device: torch.device) -> Features:
 def lpips(device: torch.device) -> Distance:
     """Return LPIPS with AlexNet (Zhang et al. 2018).
 
-    Raises: ValueError: if its package or its weights are missing.
+    Raises: UserError: if its package or its weights are missing.
     """
     from torchmetrics.image import lpip
 
@@ -95,7 +96,7 @@ def lpips(device: torch.device) -> Distance:
 
     def distance(rgb: Float[Tensor, "b 3 h w"], true_rgb: Float[Tensor, "b 3 h w"]) -> Tensor:
         if min(rgb.shape[2:]) < ALEXNET_LEAST:
-            raise ValueError(f"LPIPS needs sides of {ALEXNET_LEAST} pixels: got {rgb.shape[3]}x"
+            raise UserError(f"LPIPS needs sides of {ALEXNET_LEAST} pixels: got {rgb.shape[3]}x"
                              f"{rgb.shape[2]}; leave lpips=true out, or the picture")  # fmt: skip
         return network(rgb, true_rgb, normalize=True).flatten()
 
@@ -103,12 +104,12 @@ def lpips(device: torch.device) -> Distance:
 
 
 def _from_others(option: str, package: str, weights: str, build: Callable[[], Any]) -> Any:
-    """Build a network of an optional package, which downloads its weights. Raises: ValueError."""
+    """Build a network of an optional package, which downloads its weights. Raises: UserError."""
     try:
         importlib.import_module(package)
     # A torchvision that does not fit this torch fails in ways of its own.
     except (AttributeError, ImportError, RuntimeError) as error:
-        raise ValueError(
+        raise UserError(
             f"{option}=true needs the package {package.replace('_', '-')}, which is missing or "
             f"does not fit this torch: pip install -c constraints.txt -e '.[{option}]' ({error})"
         ) from None
@@ -116,7 +117,7 @@ def _from_others(option: str, package: str, weights: str, build: Callable[[], An
         return build().eval()
     except (EOFError, OSError, RuntimeError, UnpicklingError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
-        raise ValueError(
+        raise UserError(
             f"{option}=true needs weights that could not be downloaded or read: put {weights} "
             f"into {folder} ({error})"
         ) from None

@@ -7,6 +7,7 @@ from PIL import Image
 from torch import Tensor
 
 from src.data.crops import resized, square
+from src.errors import UserError
 
 SIDE = 256  # pixels of the squares
 LEAST = 11  # pixels of a side, which SSIM's window needs
@@ -28,9 +29,9 @@ PROTOCOLS = {
 
 
 def cut(image: Image.Image, protocol: str) -> UInt8[Tensor, "3 h w"]:
-    """Make the judged picture. Raises: ValueError: if it is too small to be judged."""
+    """Make the judged picture. Raises: UserError: if it is too small to be judged."""
     if min(image.size) < LEAST:
-        raise ValueError(f"a side of {min(image.size)} pixels, of which {LEAST} are needed")
+        raise UserError(f"a side of {min(image.size)} pixels, of which {LEAST} are needed")
     if protocol == "native":
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
     return resized(image, SIDE, square(image, 1.0, 0.5, 0.5) if protocol == "crop256" else None)
@@ -41,12 +42,12 @@ def cut_prediction(
 ) -> UInt8[Tensor, "3 h w"]:
     """Cut what another program made: of the whole picture, or of the judged square already.
 
-    Raises: ValueError: if its size is neither.
+    Raises: UserError: if its size is neither.
     """
     squares = protocol != "native"
     if squares and image.size == (SIDE, SIDE) != true_size:
         return cut(image, "native")
     if image.size != true_size:
         either = f"{true_size[0]}x{true_size[1]}" + (f" or {SIDE}x{SIDE}" if squares else "")
-        raise ValueError(f"its size differs: expected {either}, got {image.width}x{image.height}")
+        raise UserError(f"its size differs: expected {either}, got {image.width}x{image.height}")
     return cut(image, protocol)

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from src import files, metrics
+from src.errors import UserError
 from src.evaluation import charts, contestants, results
 from src.evaluation.examples import Examples
 from src.evaluation.judge import Judge, Judged, read
@@ -134,7 +135,7 @@ def _shown(
                 truth, colorings = judge.colorings(example)
                 found[example.name] = _tiles(example.name, truth, colorings, models, side)
         except ValueError as error:
-            raise ValueError(f"{example.name} has changed meanwhile: {error}") from None
+            raise UserError(f"{example.name} has changed meanwhile: {error}") from None
     return found
 
 

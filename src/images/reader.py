@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from src.errors import UserError
+
 # Pillow opens more formats than these; some of them start other programs (EPS) or are exotic
 # enough to be an attack surface only.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
@@ -21,7 +23,7 @@ SIDEWAYS = (5, 6, 7, 8)  # the EXIF orientations that exchange the sides
 HEIF_BRANDS = {b"heic", b"heif", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
-class UnreadableImageError(ValueError):
+class UnreadableImageError(UserError):
     """A file that cannot be read as a picture; the message says why."""
 
 

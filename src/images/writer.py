@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
 
 from src import files
+from src.errors import UserError
 from src.images.photo import EXTENDED_XMP, IPTC_BLOCK, Metadata, Page
 from src.images.profiles import srgb
 
@@ -60,7 +61,7 @@ def write_pages(pages: Iterable[Page], path: Path, form: str, pixels: int) -> No
         pages: of which a TIFF takes all, any other format one; samples of (h, w, 3).
         form: JPEG (8 bits, alpha laid over white), PNG, TIFF or WEBP (8 bits, lossless).
         pixels: of all pages together.
-    Raises: ValueError: if the format cannot hold the picture.
+    Raises: UserError: if the format cannot hold the picture.
     """
     with files.whole(path) as partial:
         if form == "TIFF":
@@ -69,7 +70,7 @@ def write_pages(pages: Iterable[Page], path: Path, form: str, pixels: int) -> No
         (page,) = pages
         height, width = page.samples.shape[:2]
         if max(height, width) > MAX_SIDE.get(form, height + width):
-            raise ValueError(
+            raise UserError(
                 f"{width}x{height} pixels are more than {form} holds, {MAX_SIDE[form]} a side: "
                 "choose --format png or tiff"
             )

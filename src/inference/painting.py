@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from src import color
+from src.errors import UserError
 from src.images import eight_bit
 from src.inference import upsampling
 from src.inference.threads import side_by_side
@@ -55,13 +56,13 @@ def colorize(
         image_size: short side in pixels that the generator sees.
         saturation: factor of the predicted chroma.
         guided: enlarge along the edges of L; otherwise bilinearly.
-    Raises: ValueError: if the generator's colours are not finite.
+    Raises: UserError: if the generator's colours are not finite.
     """
     height, width = samples.shape[:2]
     shown = small_L(samples, image_size)
     ab = generator(shown).float() * saturation
     if not ab.isfinite().all():
-        raise ValueError("the model's colours of it are no numbers: is the model damaged?")
+        raise UserError("the model's colours of it are no numbers: is the model damaged?")
     lines = upsampling.guided_lines(shown, ab) if guided else upsampling.level_lines(ab)
     colored = np.empty((height, width, 3), samples.dtype)
     largest = int(np.iinfo(samples.dtype).max)

@@ -14,6 +14,7 @@ from PIL import Image
 from src import files
 from src.colorizers import checkpoint, shipped
 from src.colorizers.checkpoint import TrainedGenerator
+from src.errors import UserError
 from src.images import MAX_SEGMENT, Page, Photo, eight_bit, provenance, write_pages
 from src.inference import painting
 
@@ -56,7 +57,7 @@ class Options:
 def load_generator(path: Path | None) -> TrainedGenerator:
     """Load a checkpoint or an exported file; None is the network that ships.
 
-    Raises: ValueError: if it is refused.
+    Raises: UserError: if it is refused.
     """
     if path is None or path == shipped.PATH:
         return shipped.load()
@@ -87,12 +88,12 @@ def color_file(
 
     Returns: what a person should know about the result.
     Raises:
-        ValueError: if the photo is broken, or the format cannot hold it.
+        UserError: if the photo is broken, or the format cannot hold it.
         OSError: if it cannot be written.
     """
     form, count = _output_format(photo, options), len(photo.sizes)
     if count > 1 and form != "TIFF":
-        raise ValueError(f"its {count} pages are more than a {form} holds: choose --format tiff")
+        raise UserError(f"its {count} pages are more than a {form} holds: choose --format tiff")
     notes = [] if not photo.animated else ["only the first frame of the animation is coloured"]
     if options.keep_color and count == 1 and _in_color(next(photo.pages())):
         if photo.format == form:

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from src import errors, files, plugins
+from src.errors import UserError
 from src.images import write_image
 from src.sweeps import ranking
 from src.training import run_folder
@@ -67,7 +68,7 @@ class Sweep(Callback):
                 plugins.require_installed(part._target_)
             # Several folders are no value yet, but stand in the command.
             if any(one.startswith("resume=") for one in config.hydra.overrides.task):
-                raise ValueError("resume= goes on with one run; a sweep goes on by its own command")
+                raise UserError("resume= goes on with one run; a sweep goes on by its own command")
             folder, self._lock = _claim_folder(config)
             _describe(folder, config, finished=False)
             config.hydra.sweep.dir = str(folder)
@@ -103,7 +104,7 @@ def _claim_folder(config: DictConfig) -> tuple[Path, filelock.BaseFileLock]:
         if files.read_json(found) == _description(config, finished=False):
             try:
                 lock = files.lock(found.parent)
-            except ValueError:
+            except BlockingIOError:
                 continue  # it runs right now
             print(f"going on with the sweep in {files.from_here(found.parent)}")
             return found.parent, lock

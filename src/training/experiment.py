@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from src import files, metrics, ranks
 from src.batch_norm import CpuBatchNormSync
 from src.data.datamodule import ColorizationData
-from src.errors import require_one_of
+from src.errors import UserError, require_one_of
 from src.training import launcher, loggers, run_folder, summary
 from src.training.callbacks import EndAtSigterm
 from src.training.checkpointing import WholeCheckpointIO
@@ -26,7 +26,7 @@ PRECISIONS = ("32-true", "bf16-mixed")
 def train(config: DictConfig) -> dict[str, float]:
     """Run one experiment and leave its folder. Returns: the test figures by name.
 
-    Raises: ValueError: if the configuration makes no sense, or the folder is another run's.
+    Raises: UserError: if the configuration makes no sense, or the folder is another run's.
     """
     config = run_folder.self_contained(config)
     folder = Path(config.run.folder)
@@ -98,9 +98,9 @@ def _fit(folder: Path) -> dict[str, float]:
 def _check(config: DictConfig, folder: Path) -> None:
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
-        raise ValueError(f"{missing[0]} is not given: add {missing[0]}=... to the command")
+        raise UserError(f"{missing[0]} is not given: add {missing[0]}=... to the command")
     if config.resume is None and (folder / "metrics.csv").exists():
-        raise ValueError(f"{folder} holds another run: choose another hydra.run.dir")
+        raise UserError(f"{folder} holds another run: choose another hydra.run.dir")
     # Lightning would clip scaled gradients in 16-mixed, and Lab needs float32 around it.
     require_one_of("trainer.precision", config.trainer.precision, PRECISIONS)
     known = [f"{subset}/{name}" for subset in ("val", "fit") for name in metrics.COLORING]
@@ -127,7 +127,7 @@ def _test(
 ) -> dict[str, float]:
     best = cast(Any, trainer.checkpoint_callback).best_model_path
     if not best:
-        raise ValueError(
+        raise UserError(
             "training ended before a validation, so there is no best.ckpt: raise "
             "trainer.max_epochs, or check the limits and intervals of the trainer"
         )

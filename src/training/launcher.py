@@ -20,18 +20,19 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from src import errors
+from src.errors import UserError
 
 Train = Callable[[DictConfig], dict[str, float]]
 
 
-class RankError(ValueError):
+class RankError(UserError):
     """A rank ended with an error that a person can mend; the message is the rank's."""
 
 
 def must_be_launched(trainer: DictConfig) -> bool:
     """Tell whether a training needs ranks that neither torchrun nor SLURM has started.
 
-    Raises: ValueError: if the devices do not fit the strategy or the number of machines.
+    Raises: UserError: if the devices do not fit the strategy or the number of machines.
     """
     started = 1
     if TorchElasticEnvironment.detect():
@@ -39,7 +40,7 @@ def must_be_launched(trainer: DictConfig) -> bool:
     elif SLURMEnvironment.detect():
         started = int(os.environ["SLURM_NTASKS"])
     if started > 1 and not str(trainer.strategy).startswith("ddp"):
-        raise ValueError(
+        raise UserError(
             f"{started} processes were started with trainer.strategy={trainer.strategy}: expected "
             "one. trainer=ddp or trainer=gpu_multi takes more"
         )
@@ -47,12 +48,12 @@ def must_be_launched(trainer: DictConfig) -> bool:
         return False
     count = _device_count(trainer)
     if trainer.num_nodes > 1:
-        raise ValueError(
+        raise UserError(
             f"trainer.num_nodes={trainer.num_nodes}: start one process a device, with torchrun "
             "or SLURM's srun"
         )
     if count > 1 and not str(trainer.strategy).startswith("ddp"):
-        raise ValueError(
+        raise UserError(
             f"trainer.devices={trainer.devices} with trainer.strategy={trainer.strategy}: "
             "expected one device. trainer=ddp or trainer=gpu_multi takes more"
         )
@@ -62,7 +63,7 @@ def must_be_launched(trainer: DictConfig) -> bool:
 def _device_count(trainer: DictConfig) -> int:
     devices = trainer.devices
     if devices == 0:
-        raise ValueError("trainer.devices=0: expected at least one, or -1 for all")
+        raise UserError("trainer.devices=0: expected at least one, or -1 for all")
     if isinstance(devices, int) and devices > 0:
         return devices
     if OmegaConf.is_list(devices):

@@ -14,6 +14,7 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from src import files, ranks
+from src.errors import UserError
 
 Mode = Literal["online", "offline", "disabled"]
 
@@ -69,9 +70,9 @@ def read_metrics(path: Path) -> list[dict[str, str]]:
         with path.open(newline="") as file:
             rows = [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(file)]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is broken; remove it to go on without it: {error}") from error
+        raise UserError(f"{path} is broken; remove it to go on without it: {error}") from error
     if rows and "epoch" not in rows[0]:
-        raise ValueError(f"{path} is broken; remove it to go on without it: no column epoch")
+        raise UserError(f"{path} is broken; remove it to go on without it: no column epoch")
     return rows
 
 

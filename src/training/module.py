@@ -11,13 +11,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from src import losses, metrics, ranks
 from src.colorizers import checkpoint
-from src.errors import require_number
+from src.errors import UserError, require_number
 from src.training import schedule
 
 Batch = Mapping[str, Any]  # L (b, 1, h, w) and ab (b, 2, h, w) in [-1, 1], name: b strings
 
 
-class NonFiniteLossError(ArithmeticError):
+class NonFiniteLossError(UserError):
     """A loss became infinite or NaN; the message names it and the pictures of the batch."""
 
 
@@ -44,7 +44,7 @@ class ColorizationModule(lightning.LightningModule):
         init_generator: a checkpoint whose generator training starts from.
         channels_last, compile: how the networks run; the latter is worth it on GPUs.
 
-    Raises: ValueError: if arguments contradict each other or are out of range.
+    Raises: UserError: if arguments contradict each other or are out of range.
     """
 
     mean_ab: Tensor  # (2,) the training set's mean, in a network's scale

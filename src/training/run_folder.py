@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src import files, ranks
 from src.colorizers import checkpoint
-from src.errors import require_whole
+from src.errors import UserError, require_whole
 
 CONFIG = Path(".hydra", "config.yaml")
 RESULT = "result.json"
@@ -74,19 +74,19 @@ def resumed(given: DictConfig, overrides: Sequence[str]) -> DictConfig:
     Args:
         given: what the command line composed.
         overrides: the command line's; of them only trainer.max_epochs may stand beside resume.
-    Raises: ValueError: if there are others, there is no such run, its configuration would build
+    Raises: UserError: if there are others, there is no such run, its configuration would build
         what this project does not, or it has more epochs than asked for.
     """
     typed = [override for override in overrides if override != HYDRAS_OWN]
     keys = {override.lstrip("+~").split("=")[0]: override for override in typed}
     others = [override for key, override in keys.items() if key not in BESIDE_RESUME]
     if others:
-        raise ValueError(
+        raise UserError(
             f"{', '.join(others)}: expected nothing but trainer.max_epochs=N beside resume=, "
             "since a run goes on with its own configuration"
         )
     if not given.resume:
-        raise ValueError("resume= names no folder: expected that of the run to go on with")
+        raise UserError("resume= names no folder: expected that of the run to go on with")
     folder = Path(str(given.resume)).absolute()
     config = _stored_config(folder)
     config.resume = str(folder)
@@ -95,7 +95,7 @@ def resumed(given: DictConfig, overrides: Sequence[str]) -> DictConfig:
     require_whole("trainer.max_epochs", config.trainer.max_epochs, 1)
     done = completed(folder)
     if done > config.trainer.max_epochs:
-        raise ValueError(
+        raise UserError(
             f"trainer.max_epochs={config.trainer.max_epochs}: expected at least {done}, since so "
             "many epochs are done already"
         )
@@ -103,12 +103,12 @@ def resumed(given: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
 
 def completed(folder: Path) -> int:
-    """Count the epochs that the run in `folder` can go on after. Raises: ValueError."""
+    """Count the epochs that the run in `folder` can go on after. Raises: UserError."""
     if not (folder / LAST).exists():
         return 0
     epoch = checkpoint.load(folder / LAST).get("epoch")
     if type(epoch) is not int or epoch < 0:
-        raise ValueError(f"{folder / LAST} says no epoch: it is not of a run")
+        raise UserError(f"{folder / LAST} says no epoch: it is not of a run")
     return epoch + 1
 
 
@@ -124,7 +124,7 @@ def _stored_config(folder: Path) -> DictConfig:
     try:
         config = cast(DictConfig, OmegaConf.load(folder / CONFIG))
         if not OmegaConf.is_dict(config) or not config.keys() >= {*PARTS}:
-            raise ValueError(
+            raise UserError(
                 f"{folder / CONFIG} is broken, so start the run anew: expected {', '.join(PARTS)}"
             )
         config.run.folder = str(folder)
@@ -135,12 +135,12 @@ def _stored_config(folder: Path) -> DictConfig:
             for key, value in _values(OmegaConf.to_container(part, resolve=True)):
                 inside = Path(str(value)).resolve().is_relative_to(folder.resolve())
                 if key in WRITTEN and value is not None and not inside:
-                    raise ValueError(f"the run would write to {value}, outside its own folder")
+                    raise UserError(f"the run would write to {value}, outside its own folder")
     except FileNotFoundError:
-        raise ValueError(f"resume={folder}: expected a run's folder, with {CONFIG} in it") from None
+        raise UserError(f"resume={folder}: expected a run's folder, with {CONFIG} in it") from None
     except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
         said = str(error).splitlines()[0]
-        raise ValueError(f"{folder / CONFIG} is broken, so start the run anew: {said}") from error
+        raise UserError(f"{folder / CONFIG} is broken, so start the run anew: {said}") from error
     return config
 
 
@@ -160,7 +160,7 @@ def _require_buildable(target: object) -> None:
         if str(target).startswith(f"{package}."):
             checkpoint.class_in(package, str(target))
             return
-    raise ValueError(f"the run's configuration would build {target!r}, which is not allowed")
+    raise UserError(f"the run's configuration would build {target!r}, which is not allowed")
 
 
 @rank_zero_only

@@ -11,6 +11,7 @@ import skimage
 from PIL import Image
 
 from src.colorizers.checkpoint import TrainedGenerator
+from src.errors import UserError
 from src.images import Photo, UnreadableImageError, read_rgb
 from src.inference import result
 from src.inference.result import Options
@@ -45,7 +46,7 @@ def serve(models: Mapping[str, TrainedGenerator], folder: Path, port: int) -> No
 
 
 def launch(app: gr.Blocks, port: int) -> str:
-    """Start serving, and return the address. Raises: ValueError: if the port is taken."""
+    """Start serving, and return the address. Raises: UserError: if the port is taken."""
     try:
         _, address, _ = app.launch(
             server_name="127.0.0.1", server_port=port or None, share=False, quiet=True,
@@ -54,7 +55,7 @@ def launch(app: gr.Blocks, port: int) -> str:
             mcp_server=False,
         )  # fmt: skip
     except OSError:
-        raise ValueError(f"port {port} of 127.0.0.1 is taken: choose another --port") from None
+        raise UserError(f"port {port} of 127.0.0.1 is taken: choose another --port") from None
     print(f"The page is at {address} (Ctrl-C ends it)", flush=True)
     return str(address)
 
@@ -126,7 +127,7 @@ def color_upload(
     """Colour a photo that someone sent.
 
     Returns: previews of before and after, the result at full size, and what to know about it.
-    Raises: ValueError: if it is too large or broken.
+    Raises: UserError: if it is too large or broken.
     """
     photo = Photo(source)
     pixels = sum(width * height for width, height in photo.sizes)
