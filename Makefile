@@ -22,10 +22,10 @@ demo: $(READY) ## Serve the page that colours photos (ARGS="--checkpoint best.ck
 	$(BIN)/python -m src.demo $(ARGS)
 
 test: $(READY) ## Run the fast tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --durations=10 -m "not slow" $(ARGS)
 
 test-all: $(READY) ## Run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --durations=10 $(ARGS)
 
 bench: $(READY) ## Measure speed against independent references (trainer=gpu: on a GPU)
 	$(BIN)/python -m tests.benchmarks.bench $(if $(trainer),trainer=$(trainer)) $(ARGS)

@@ -1,6 +1,7 @@
 import io
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -29,6 +30,10 @@ TINY = (
 )
 
 os.environ.setdefault("WANDB_MODE", "offline")
+# `nohup make test &` in a script ignores Ctrl-C, and so would every process that a test starts.
+# One that is caught here has its default handling there.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

@@ -320,6 +320,7 @@ def test_real_photographs_are_learned_from_better_than_grey(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_default_command_visibly_learns_its_training_tiles(tmp_path: Path) -> None:
     """What `make train` runs: 60 % under ab = 0 and 30 % under each tile's own mean ab."""
     done = subprocess.run(
