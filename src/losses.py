@@ -6,10 +6,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from src.errors import UserError, require_number, require_one_of
 from src.generators import ab_bins
+from src.generators.generator import Generator
 
 TERMS = ("l1", "chroma_weight", "mean_chroma", "cross_entropy")
 # (patch logits, is_real) -> how far the logits are from that verdict; never negative.
@@ -91,7 +92,7 @@ def adversarial(name: str | None, has_discriminator: bool) -> AdversarialLoss | 
 
 
 def require_fitting(
-    generator: nn.Module, weights: Mapping[str, Any], has_discriminator: bool
+    generator: Generator, weights: Mapping[str, Any], has_discriminator: bool
 ) -> None:
     """Check the weights of losses, and that a generator predicts what they judge.
 
@@ -101,14 +102,13 @@ def require_fitting(
         if term not in weights:
             raise UserError(f"model.loss.{term} is missing: expected a number, 0 for none of it")
         require_number(f"model.loss.{term}", weights[term], 0)
-    predicts_bins = getattr(generator, "predicts_bins", False)
     judges_ab = has_discriminator or any(weights[term] for term in ("l1", "mean_chroma"))
-    if predicts_bins and (judges_ab or not weights["cross_entropy"]):
+    if generator.predicts_bins and (judges_ab or not weights["cross_entropy"]):
         raise UserError(
             "the generator predicts bins of ab: expected model/loss=cross_entropy alone, and "
             "model/discriminator=none"
         )
-    if weights["cross_entropy"] and not predicts_bins:
+    if weights["cross_entropy"] and not generator.predicts_bins:
         raise UserError(
             f"model.loss.cross_entropy is {weights['cross_entropy']:g} for a generator that "
             "predicts ab: expected 0"

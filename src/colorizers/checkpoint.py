@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from src import files
 from src.errors import UserError
+from src.generators.generator import Generator
 
 GENERATORS = "src.generators"
 DISCRIMINATORS = "src.discriminators"
@@ -46,6 +47,18 @@ def build(package: str, config: object, *args: Any) -> Any:
     except Exception as error:
         said = f"{target} cannot be built with {options}: {_first_line(error)}"
         raise UserError(said) from error
+
+
+def build_generator(config: object) -> Generator:
+    """Construct the generator that a plain dict names.
+
+    Raises: UserError: as `build`, and if the class is no Generator.
+    """
+    generator = build(GENERATORS, config)
+    if not isinstance(generator, Generator):
+        said = f"_target_ {type(generator).__name__} is not allowed: expected a generator"
+        raise UserError(f"{said}, which derives from {Generator.__module__}.Generator")
+    return generator
 
 
 def class_in(package: str, target: str) -> type:
@@ -158,8 +171,8 @@ def _generator_of(checkpoint: Mapping[str, Any], path: Path) -> TrainedGenerator
     # On the meta device a network takes no memory, whatever size a stranger's numbers ask for.
     try:
         with torch.device("meta"):
-            network = build(GENERATORS, config)
-    except ValueError as error:
+            network = build_generator(config)
+    except UserError as error:
         raise UserError(f"{path}: {error}") from error
     load_strictly(network, generator_weights(checkpoint, path), path, assign=True)
     network = network.float().eval()
@@ -202,18 +215,18 @@ def generator_weights(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Te
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def initialize(generator: nn.Module, path: str | None) -> None:
+def initialize(generator: Generator, path: str | None) -> None:
     """Let a generator start from a checkpoint's, or else from pretrained weights if it has any.
 
     Raises: UserError: if they cannot be had, or do not match.
     """
     if path:
         load_strictly(generator, generator_weights(load(Path(path)), Path(path)), Path(path))
-    elif hasattr(generator, "load_pretrained"):
-        try:
-            cast(Any, generator).load_pretrained()
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        return
+    try:
+        generator.load_pretrained()
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def load_strictly(

@@ -4,9 +4,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from src.generators.blocks import pad_to_multiple
+from src.generators.generator import Generator
 
 
-class CNN(nn.Module):
+class CNN(Generator):
     """Encoder 1-64-128-256 (3x3 convolution, ReLU, max-pool), decoder of three transposed
     convolutions 256-128-64-2 with a final tanh.
 

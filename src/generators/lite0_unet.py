@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from src.generators import ab_bins
 from src.generators.blocks import DoubleConv, pad_to_multiple
+from src.generators.generator import Generator
 from src.generators.lite0 import STRIDE, TAPS, Lite0, load_imagenet_weights
 
 
-class Lite0UNet(nn.Module):
+class Lite0UNet(Generator):
     """U-Net on EfficientNet-Lite0 (Tan and Le 2019): ab at half the size, enlarged.
 
     Args:
@@ -92,7 +93,7 @@ class Lite0Classes(Lite0UNet):
         self.head = nn.Conv2d(self.width, ab_bins.BINS, 1)
 
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Tensor:
-        """Predict ab in [-1, 1] from L in [-1, 1], at any size; in training, logits of bins."""
+        """Predict ab (b, 2, h, w) in [-1, 1]; in training, logits (b, BINS, h / 4, w / 4)."""
         features = self.features(L)
         if self.training:
             height, width = L.shape[-2:]

@@ -5,9 +5,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from src.generators.blocks import DoubleConv, pad_to_multiple
+from src.generators.generator import Generator
 
 
-class UNet(nn.Module):
+class UNet(Generator):
     """U-Net (Ronneberger et al. 2015): four halvings, four up blocks with skips, tanh.
 
     Args: base_channels: width of the first block; 64 gives 64-128-256-512-1024, 31.0 M parameters.

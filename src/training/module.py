@@ -78,7 +78,7 @@ class ColorizationModule(lightning.LightningModule):
             require_number("model.clip_grad_norm", clip_grad_norm, 0, open_ends=True)
         if ema_decay is not None:
             require_number("model.ema_decay", ema_decay, 0, 1, open_ends=True)
-        self.generator: nn.Module = checkpoint.build(checkpoint.GENERATORS, generator)
+        self.generator = checkpoint.build_generator(generator)
         self.discriminator: nn.Module | None = (
             checkpoint.build(checkpoint.DISCRIMINATORS, discriminator) if discriminator else None
         )
@@ -123,13 +123,16 @@ class ColorizationModule(lightning.LightningModule):
         trainer.log_every_n_steps = max(1, int(interval))
 
     def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[Any]]:
-        pairs = [(self.generator, self.hparams["generator_optimizer"])]
+        pretrained = self.generator.pretrained_parameters()
+        trained: list[tuple[nn.Module, str, list[nn.Parameter]]] = [
+            (self.generator, "generator_optimizer", pretrained)
+        ]
         if self.discriminator is not None:
-            pairs.append((self.discriminator, self.hparams["discriminator_optimizer"]))
+            trained.append((self.discriminator, "discriminator_optimizer", []))
         optimizers = []
-        for network, config in pairs:
-            scale = self.hparams["pretrained_lr_scale"]
-            groups = schedule.parameter_groups(network, config["lr"], scale)
+        for network, name, slow in trained:
+            config, scale = self.hparams[name], self.hparams["pretrained_lr_scale"]
+            groups = schedule.parameter_groups(network, config["lr"], slow, scale)
             optimizers.append(checkpoint.build(checkpoint.OPTIMIZERS, config, groups))
         # No bound method, which the scheduler would put into checkpoints with all its object.
         schedules = [

@@ -1,13 +1,15 @@
 """What a network's optimiser is given: groups of parameters, and learning rates over time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 
 
-def parameter_groups(network: nn.Module, lr: float, pretrained_lr_scale: float) -> list[Any]:
-    """Group what is to be trained; pretrained parameters learn at lr x pretrained_lr_scale."""
-    pretrained: list[nn.Parameter] = getattr(network, "pretrained_parameters", list)()
+def parameter_groups(
+    network: nn.Module, lr: float, pretrained: Sequence[nn.Parameter], pretrained_lr_scale: float
+) -> list[Any]:
+    """Group what is to be trained of a network; `pretrained` learns at lr x pretrained_lr_scale."""
     known = {id(parameter) for parameter in pretrained}
     fresh = [one for one in network.parameters() if id(one) not in known]
     rates = ((fresh, lr), (pretrained, lr * pretrained_lr_scale))

@@ -132,6 +132,16 @@ def test_a_part_of_a_network_is_no_generator(tmp_path: Path) -> None:
         hyper_parameters={"generator": config, "image_size": 32},
         state_dict=state,
     )
+    with pytest.raises(ValueError, match="Up is not allowed: expected a generator"):
+        checkpoint.load_generator(path)
+
+
+def test_a_generator_that_does_not_work_is_refused(tmp_path: Path) -> None:
+    hyper_parameters = {
+        "generator": {"_target_": "src.generators.generator.Generator"},
+        "image_size": 32,
+    }
+    path = save(tmp_path / "a.ckpt", hyper_parameters=hyper_parameters, state_dict={})
     with pytest.raises(ValueError, match="does not take L to ab"):
         checkpoint.load_generator(path)
 

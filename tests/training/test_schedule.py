@@ -5,27 +5,26 @@ from src.training.schedule import parameter_groups, rate
 
 
 class Half(nn.Module):
-    """A network whose first layer is pretrained, and its second one frozen."""
+    """Three layers, of which the second is frozen."""
 
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(1, 1, bias=False) for _ in range(3))
         self.layers[1].requires_grad_(False)
 
-    def pretrained_parameters(self) -> list[nn.Parameter]:
-        return list(self.layers[:2].parameters())
-
 
 def test_pretrained_layers_learn_slower_and_frozen_ones_not_at_all() -> None:
     network = Half()
-    fresh, pretrained = parameter_groups(network, 0.1, 0.5)
+    pretrained_layers = list(network.layers[:2].parameters())
+    fresh, pretrained = parameter_groups(network, 0.1, pretrained_layers, 0.5)
     assert fresh == {"params": [network.layers[2].weight], "lr": 0.1}
     assert pretrained == {"params": [network.layers[0].weight], "lr": 0.05}
 
 
 def test_a_network_without_pretrained_layers_is_one_group() -> None:
     network = nn.Linear(2, 2)
-    assert parameter_groups(network, 0.1, 0.5) == [{"params": [*network.parameters()], "lr": 0.1}]
+    groups = parameter_groups(network, 0.1, [], 0.5)
+    assert groups == [{"params": [*network.parameters()], "lr": 0.1}]
 
 
 @pytest.mark.parametrize(
