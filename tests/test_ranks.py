@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torch.multiprocessing.spawn import spawn
 
+from src import ranks
 from src.batch_norm import CpuBatchNormSync, RankBatchNorm2d
 from src.data.crops import EpochShuffle
 from src.training import launcher
@@ -205,3 +207,66 @@ def test_ranks_that_others_started_are_joined(pair: Path, photos: Path, cluster:
     [folder] = Path("outputs/unet_gan").iterdir()
     assert logged(folder, "train/g_loss") == logged(pair / "two", "train/g_loss")
     assert OmegaConf.load(folder / ".hydra" / "config.yaml").trainer.devices == 2
+
+
+def cgroups(system: Path, named: str, files: dict[str, str]) -> Path:
+    for name, text in ({"proc/self/cgroup": named} | files).items():
+        (system / name).parent.mkdir(parents=True, exist_ok=True)
+        (system / name).write_text(text)
+    return system
+
+
+V1 = {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "250000"}
+
+
+@pytest.mark.parametrize(
+    ("named", "files", "cores"),
+    [
+        ("", {}, math.inf),
+        ("0::/\n", {"sys/fs/cgroup/cpu.max": "max 100000\n"}, math.inf),
+        ("0::/\n", {"sys/fs/cgroup/cpu.max": "150000 100000\n"}, 1.5),
+        # Of a group and the one around it, the tighter quota holds.
+        (
+            "0::/a/b\n",
+            {
+                "sys/fs/cgroup/a/cpu.max": "200000 100000\n",
+                "sys/fs/cgroup/a/b/cpu.max": "max 100000\n",
+            },
+            2.0,
+        ),
+        (
+            "4:cpu,cpuacct:/job\n1:name=systemd:/\n0::/\n",
+            {f"sys/fs/cgroup/cpu,cpuacct/job/{name}": text for name, text in V1.items()},
+            2.5,
+        ),
+        # A container sees its own group at the top, and its name from outside.
+        (
+            "4:cpu:/docker/4f\n",
+            {f"sys/fs/cgroup/cpu/{name}": text for name, text in V1.items()},
+            2.5,
+        ),
+        (
+            "1:cpu:/\n0::/\n",
+            {
+                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
+                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
+            },
+            math.inf,
+        ),
+    ],
+)
+def test_quotas_of_containers_count_as_cores(
+    named: str, files: dict[str, str], cores: float, tmp_path: Path
+) -> None:
+    assert ranks.cpu_quota(cgroups(tmp_path, named, files)) == cores
+
+
+def test_workers_are_one_a_core_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    monkeypatch.setattr(ranks, "cpu_quota", lambda: math.inf)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {*range(12)}, raising=False)
+    assert ranks.default_workers() == 8
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert ranks.default_workers() == 3
+    monkeypatch.setattr(ranks, "cpu_quota", lambda: 1.5)
+    assert (ranks.cores(), ranks.default_workers()) == (2, 1)

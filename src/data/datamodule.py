@@ -1,6 +1,5 @@
 """The LightningDataModule that every data set shares."""
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast, get_args
@@ -84,7 +83,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         self.repeat = repeat
         self.max_per_folder = max_per_folder
         self.fit_images = fit_images
-        self.num_workers = _cores() if num_workers is None else num_workers
+        self.num_workers = ranks.default_workers() if num_workers is None else num_workers
         self.seed = seed
         self.subsets: Subsets = {}
 
@@ -176,9 +175,3 @@ def _of_this_rank(pictures: EvalPictures) -> Dataset[Sample]:
     """Every n-th picture, none twice, so that means over all ranks are those of one process."""
     rank, count = ranks.this_and_all()
     return data.Subset(pictures, range(rank, len(pictures), count))
-
-
-def _cores() -> int:
-    """The cores that this process may keep busy with loading."""
-    on_this_machine = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    return min(max(1, (os.cpu_count() or 1) // on_this_machine), 8)

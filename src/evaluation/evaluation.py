@@ -1,6 +1,5 @@
 """One evaluation from its configuration to its folder."""
 
-import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from src import color, files
+from src import color, files, ranks
 from src.colorizers import shipped
 from src.colorizers.checkpoint import TrainedGenerator
 from src.data.crops import Picture
@@ -56,7 +55,7 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     Args: typed: the overrides, for the command that repeats it.
     Raises: UserError: if there is nothing to judge, or settings make no sense.
     """
-    workers = min(os.cpu_count() or 1, 8) if config.num_workers is None else config.num_workers
+    workers = ranks.default_workers() if config.num_workers is None else config.num_workers
     require_whole("num_workers", workers, 0)
     _require_sense(config)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -19,7 +19,7 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from src import errors
+from src import errors, ranks
 from src.errors import UserError
 
 Train = Callable[[DictConfig], dict[str, float]]
@@ -80,7 +80,7 @@ def launch(train: Train, config: DictConfig) -> dict[str, float]:
     for name in logging.root.manager.loggerDict:
         if name.startswith(("torch.distributed.elastic", "torch.multiprocessing")):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # the ranks say it better
-    threads = str(max(1, (os.cpu_count() or 1) // count))
+    threads = str(max(1, ranks.cores() // count))
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     own_setting = os.environ.setdefault("OMP_NUM_THREADS", threads)
     plain = cast(Any, OmegaConf.to_container(config))
