@@ -3,7 +3,6 @@
 python -m src.audit data.root=DIR
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -11,23 +10,22 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from src import errors, files
+from src import errors, files, ranks
 from src.curation import leaks
 from src.errors import UserError
 from src.images.grey import Rules
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
 LEAKS = 3  # exit status; 1 and 2 are those of mistakes
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="audit")
+@hydra.main(version_base="1.3", config_path=str(files.CONF), config_name="audit")
 def main(config: DictConfig) -> None:
     with errors.ending_for_people():
         if OmegaConf.is_missing(config.data, "root"):
             raise UserError("data.root is not given: add data.root=DIR to the command")
         root = Path(str(config.data.root)).expanduser()
         limits = Rules(config.min_size, config.min_chroma_spread, config.one_hue)
-        workers = os.cpu_count() or 1 if config.num_workers is None else config.num_workers
+        workers = ranks.default_workers() if config.num_workers is None else config.num_workers
         page = Path(HydraConfig.get().runtime.output_dir) / "audit.html"
         verdict = leaks.audit(root, limits, page, workers)
         print(verdict.text)

@@ -14,10 +14,8 @@ from src import errors, files
 from src.errors import UserError
 from src.evaluation import evaluation
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
 
-
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
+@hydra.main(version_base="1.3", config_path=str(files.CONF), config_name="evaluate")
 def main(config: DictConfig) -> None:
     with errors.ending_for_people():
         if OmegaConf.is_missing(config.data, "root"):

@@ -1,5 +1,6 @@
-"""Writing files so that they are whole or absent, whatever ends the process."""
+"""Writing files so that they are whole or absent, and telling which file it is."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+
+CONF = Path(__file__).resolve().parents[1] / "conf"  # the commands' configuration
 
 
 @contextmanager
@@ -57,6 +60,21 @@ def lock(folder: Path) -> filelock.BaseFileLock:
 def from_here(path: Path) -> Path:
     """Shorten a path below the working directory, for people to copy."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Return size in bytes and modification time in ns, by which a changed file is known."""
+    try:
+        status = path.stat()
+    except OSError:  # a dangling link: whoever reads it will say so
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def sha256(path: Path) -> str:
+    """Hash a file's content, hexadecimal. Raises: OSError: if it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

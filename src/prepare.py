@@ -3,7 +3,6 @@
 python -m src.prepare source=DIR target=data/photos image_size=256
 """
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
@@ -13,17 +12,15 @@ from typing import Any, cast
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from src import errors, files
+from src import errors, files, ranks
 from src.curation import audit_page, dataset
 from src.curation.recipe import Settings
 from src.data import shards
 from src.data.manifest import SPLITS, Row
 from src.errors import UserError, require, require_whole
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
 
-
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="prepare")
+@hydra.main(version_base="1.3", config_path=str(files.CONF), config_name="prepare")
 def main(config: DictConfig) -> None:
     with errors.ending_for_people():
         wanted = ("target",) if config.merge else ("source", "target")
@@ -49,7 +46,7 @@ def _rows(config: DictConfig, target: Path) -> list[Row]:
         return dataset.merge([Path(str(part)) for part in config.merge], target, shard)
     given = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     settings = Settings(**{field.name: given[field.name] for field in fields(Settings)})
-    workers = os.cpu_count() or 1 if config.num_workers is None else config.num_workers
+    workers = ranks.default_workers() if config.num_workers is None else config.num_workers
     require_whole("num_workers", workers, 0)
     source = Path(str(config.source)).expanduser()
     return dataset.prepare(source, target, settings, workers, shard)

@@ -14,11 +14,10 @@ from src import errors, files, plugins
 from src.sweeps import sweep
 from src.training import experiment, run_folder
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
-plugins.register(CONF / "plugins")
+plugins.register(files.CONF / "plugins")
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
+@hydra.main(version_base="1.3", config_path=str(files.CONF), config_name="train")
 def main(config: DictConfig) -> float | None:
     with errors.ending_for_people():
         if sweep.is_job():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from src import files, images
 from src.curation import audit_page, duplicates, picture_writer, shard_writer
-from src.curation.examine import Examiner, Facts, Journal, examined, stamp
+from src.curation.examine import Examiner, Facts, Journal, examined
 from src.curation.picture_writer import Writer, file_of
 from src.curation.recipe import SUFFIXES, Settings
 from src.data import manifest, shards, splits
@@ -42,7 +42,7 @@ def prepare(
     with files.lock(target):
         _claim(target, settings, source)
         journal = Journal(target / OWN / "facts.jsonl")
-        stamps = {name: stamp(source / name) for name in sorted(images.find(source))
+        stamps = {name: files.stamp(source / name) for name in sorted(images.find(source))
                   if not (source / name).resolve().is_relative_to(target.resolve())}  # fmt: skip
         known = {(facts.source, facts.stamp): facts for facts in journal.read()}
         before = manifest.read(target) if (target / manifest.NAME).exists() else []

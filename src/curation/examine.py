@@ -88,11 +88,10 @@ class Examiner(Dataset[Seen | Facts | None]):
         """Look at a file: facts alone where it cannot be read, None where it is another part's."""
         name = self.names[index]
         path = self.root / name
-        found: dict[str, Any] = {"source": name, "stamp": stamp(path)}
+        found: dict[str, Any] = {"source": name, "stamp": files.stamp(path)}
         try:
             require_regular(path)
-            with path.open("rb") as file:
-                found["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+            found["sha256"] = files.sha256(path)
             if not self._is_own(found["sha256"]):
                 return None
             image, (width, height) = read_rgb_and_size(path, self.short_side)
@@ -129,15 +128,6 @@ class Examiner(Dataset[Seen | Facts | None]):
     def _is_own(self, digest: str) -> bool:
         number, count = self.part
         return int(digest[16:32], 16) % count == number - 1
-
-
-def stamp(path: Path) -> tuple[int, int]:
-    """Return size and modification time, by which a changed file is known."""
-    try:
-        status = path.stat()
-    except OSError:  # a dangling link: the reader will say so
-        return -1, -1
-    return status.st_size, status.st_mtime_ns
 
 
 def examined(examiner: Examiner, num_workers: int) -> Iterator[Facts]:

@@ -158,9 +158,7 @@ class EpochShuffle(Sampler[tuple[int, int]]):
         return self.length // self.ranks
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        # SeedSequence mixes its entropy; adding seed and epoch would make (0, 1) equal (1, 0).
-        mixed = int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)[0])
-        generator = torch.Generator().manual_seed(mixed)
+        generator = torch.Generator().manual_seed(mixed_seed(self.seed, self.epoch))
         order = self._capped(torch.randperm(len(self.folders), generator=generator).tolist())
         seeds = torch.randint(2**63 - 1, (self.length,), generator=generator).tolist()
         mine = slice(self.rank, len(self) * self.ranks, self.ranks)
@@ -174,6 +172,11 @@ class EpochShuffle(Sampler[tuple[int, int]]):
             if shown[self.folders[index]] <= self.most:
                 kept.append(index)
         return kept
+
+
+def mixed_seed(*entropy: int) -> int:
+    """Make one seed of several numbers; their sum would be the same of (0, 1) and (1, 0)."""
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
 
 
 def square(image: Image.Image, zoom: float, x: float, y: float) -> Box:

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, cast
 
-import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from src import ranks
-from src.data.crops import EvalPictures, Picture, Sample, TrainPictures
+from src.data.crops import EvalPictures, Picture, Sample, TrainPictures, mixed_seed
 from src.data.datamodule import ColorizationData, Subset
 from src.data.shards import Shards, TarPicture, find
 from src.errors import UserError, require
@@ -86,9 +85,7 @@ class Stream(IterableDataset[Sample]):
 
 
 def _random(*entropy: int) -> random.Random:
-    # SeedSequence mixes its entropy; adding seed and epoch would make (0, 1) equal (1, 0).
-    mixed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
-    return random.Random(int(mixed))  # noqa: S311
+    return random.Random(mixed_seed(*entropy))  # noqa: S311
 
 
 def _mixed(pictures: Iterator[TarPicture], own: random.Random) -> Iterator[TarPicture]:
