@@ -12,33 +12,14 @@ from src.errors import UserError, require_number, require_one_of
 from src.generators import ab_bins
 from src.generators.generator import Generator
 
-TERMS = ("l1", "chroma_weight", "mean_chroma", "cross_entropy")
+TERMS = ("l1", "cross_entropy")
 # (patch logits, is_real) -> how far the logits are from that verdict; never negative.
 AdversarialLoss = Callable[[Tensor, bool], Tensor]
 
 
-def l1(
-    fake_ab: Float[Tensor, "b 2 h w"], real_ab: Float[Tensor, "b 2 h w"], chroma_weight: float
-) -> Float[Tensor, ""]:
-    """Mean absolute error of ab, each pixel weighted by 1 + chroma_weight x its true chroma.
-
-    Most pixels of photographs are nearly grey; unweighted they pull all colours towards brown.
-
-    Args: fake_ab, real_ab: in [-1, 1]; chroma_weight: 0 weighs all pixels alike.
-    """
-    error = (fake_ab - real_ab).abs()
-    if not chroma_weight:
-        return error.mean()
-    weight = 1 + chroma_weight * real_ab.norm(dim=1, keepdim=True)
-    return (weight * error).mean() / weight.mean()
-
-
-def mean_chroma(
-    fake_ab: Float[Tensor, "b 2 h w"], real_ab: Float[Tensor, "b 2 h w"]
-) -> Float[Tensor, ""]:
-    """How far each picture's mean chroma is from the true one's, wherever its colours are."""
-    means = [ab.norm(dim=1).mean(dim=(1, 2)) for ab in (fake_ab, real_ab)]
-    return F.l1_loss(*means)
+def l1(fake_ab: Float[Tensor, "b 2 h w"], real_ab: Float[Tensor, "b 2 h w"]) -> Float[Tensor, ""]:
+    """Mean absolute error of ab, both in [-1, 1]."""
+    return (fake_ab - real_ab).abs().mean()
 
 
 def of_prediction(
@@ -49,15 +30,10 @@ def of_prediction(
     Args: fake_ab: (b, 2, h, w), or logits of bins, for which `cross_entropy` alone counts.
     """
     if weights["cross_entropy"]:
-        term = ab_bins.cross_entropy(fake_ab, real_ab, weights["chroma_weight"])
+        term = ab_bins.cross_entropy(fake_ab, real_ab)
         return {"train/g_loss_cross_entropy": term}, weights["cross_entropy"] * term
-    term = l1(fake_ab, real_ab, weights["chroma_weight"])
-    terms, loss = {"train/g_loss_l1": term}, weights["l1"] * term
-    if weights["mean_chroma"]:
-        term = mean_chroma(fake_ab, real_ab)
-        terms["train/g_loss_chroma"] = term
-        loss = loss + weights["mean_chroma"] * term
-    return terms, loss
+    term = l1(fake_ab, real_ab)
+    return {"train/g_loss_l1": term}, weights["l1"] * term
 
 
 def vanilla(logits: Float[Tensor, "b 1 i j"], is_real: bool) -> Float[Tensor, ""]:
@@ -102,7 +78,7 @@ def require_fitting(
         if term not in weights:
             raise UserError(f"model.loss.{term} is missing: expected a number, 0 for none of it")
         require_number(f"model.loss.{term}", weights[term], 0)
-    judges_ab = has_discriminator or any(weights[term] for term in ("l1", "mean_chroma"))
+    judges_ab = has_discriminator or weights["l1"]
     if generator.predicts_bins and (judges_ab or not weights["cross_entropy"]):
         raise UserError(
             "the generator predicts bins of ab: expected model/loss=cross_entropy alone, and "

@@ -11,7 +11,7 @@ BINS = STEPS**2
 
 
 def cross_entropy(
-    logits: Float[Tensor, "b q i j"], real_ab: Float[Tensor, "b 2 h w"], chroma_weight: float
+    logits: Float[Tensor, "b q i j"], real_ab: Float[Tensor, "b 2 h w"]
 ) -> Float[Tensor, ""]:
     """Cross-entropy against the four bins around each true colour, weighed as it is near them.
 
@@ -20,15 +20,12 @@ def cross_entropy(
     Args:
         logits: of BINS bins, for every second row and column of ab at half its size.
         real_ab: in [-1, 1].
-        chroma_weight: each pixel is weighed by 1 + chroma_weight x its true chroma.
-    Source: Zhang, Isola and Efros 2016, Colorful Image Colorization, equation 2; their rebalancing
-        is by the rarity of bins.
+    Source: Zhang, Isola and Efros 2016, Colorful Image Colorization, equation 2, without their
+        rebalancing by the rarity of bins.
     """
     ab = F.avg_pool2d(real_ab, 2, ceil_mode=True)[..., ::2, ::2]
     bins, shares = _corners(ab)
-    error = -(shares * logits.log_softmax(dim=1).gather(1, bins)).sum(dim=1)
-    weight = 1 + chroma_weight * ab.norm(dim=1)
-    return (weight * error).mean() / weight.mean()
+    return -(shares * logits.log_softmax(dim=1).gather(1, bins)).sum(dim=1).mean()
 
 
 def _corners(

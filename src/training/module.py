@@ -29,8 +29,7 @@ class ColorizationModule(lightning.LightningModule):
     Args:
         generator, discriminator: plain dicts with a `_target_`; an empty discriminator means
             plain regression.
-        loss: `adversarial` names a loss of losses.ADVERSARIAL, `l1` weighs the L1 term, in which
-            `chroma_weight` stresses colourful pixels, `mean_chroma` weighs each picture's;
+        loss: `adversarial` names a loss of losses.ADVERSARIAL, `l1` weighs the L1 term;
             `cross_entropy` is for a generator that predicts bins of ab, and stands alone.
         generator_optimizer, discriminator_optimizer: plain dicts with a `_target_` in torch.optim.
         image_size: short side in pixels at which inference shows pictures to the network, that of

@@ -32,7 +32,7 @@ def test_the_cross_entropy_is_least_at_the_true_color(color: tuple[float, float]
     optimizer = torch.optim.Adam([logits], lr=0.5)
     for _ in range(200):
         optimizer.zero_grad()
-        cross_entropy(logits, real, chroma_weight=0).backward()
+        cross_entropy(logits, real).backward()
         optimizer.step()
     torch.testing.assert_close(annealed_mean(logits.detach(), 1), real, atol=0.02, rtol=0)
 
@@ -47,14 +47,4 @@ def test_a_logit_stands_for_its_own_pixels_at_half_size(height: int, width: int)
     half_red = logits_of({(STEPS - 1) * 3 // 4 * STEPS + STEPS // 2: 0.5,
                           ((STEPS - 1) * 3 // 4 + 1) * STEPS + STEPS // 2: 0.5})  # fmt: skip
     logits = half_red.expand(-1, -1, (height + 3) // 4, (width + 3) // 4)
-    torch.testing.assert_close(cross_entropy(logits, real, 0), torch.tensor(2.0).log())
-
-
-def test_a_chroma_weight_stresses_errors_where_the_truth_is_colorful() -> None:
-    real = torch.zeros(1, 2, 1, 8)
-    real[..., 4:][:, 0] = 1.0
-    wrong_on_red = logits_of({GREY: 1.0}).expand(-1, -1, 1, 2)
-    wrong_on_grey = logits_of({RED: 1.0}).expand(-1, -1, 1, 2)
-    both = [cross_entropy(one, real, 0) for one in (wrong_on_red, wrong_on_grey)]
-    torch.testing.assert_close(*both)
-    assert cross_entropy(wrong_on_red, real, 2) > 2 * cross_entropy(wrong_on_grey, real, 2)
+    torch.testing.assert_close(cross_entropy(logits, real), torch.tensor(2.0).log())

@@ -54,7 +54,7 @@ def test_logits_of_bins_are_those_of_the_picture_without_its_padding(
     network = Lite0Classes(decoder_channels=[8, 8, 8, 8], frozen_blocks=3, temperature=0.4)
     logits = network(torch.rand(2, 1, height, width))
     assert logits.shape == (2, BINS, -(-height // 4), -(-width // 4))
-    assert cross_entropy(logits, torch.zeros(2, 2, height, width), 0).isfinite()
+    assert cross_entropy(logits, torch.zeros(2, 2, height, width)).isfinite()
 
 
 @pytest.mark.parametrize("network", [CNN(4).eval(), UNet(4).eval()], ids=["cnn", "unet"])
