@@ -10,11 +10,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from src import errors, files, plugins
+from src import errors, files
 from src.sweeps import sweep
 from src.training import experiment, run_folder
-
-plugins.register(files.CONF / "plugins")
 
 
 @hydra.main(version_base="1.3", config_path=str(files.CONF), config_name="train")

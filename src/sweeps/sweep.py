@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from PIL import Image
 
-from src import errors, files, plugins
+from src import errors, files
 from src.errors import UserError
 from src.images import write_image
 from src.sweeps import ranking
@@ -64,8 +64,6 @@ class Sweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         with errors.ending_for_people():
-            for part in (config.hydra.launcher, config.hydra.sweeper):
-                plugins.require_installed(part._target_)
             # Several folders are no value yet, but stand in the command.
             if any(one.startswith("resume=") for one in config.hydra.overrides.task):
                 raise UserError("resume= goes on with one run; a sweep goes on by its own command")

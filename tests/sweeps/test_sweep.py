@@ -1,5 +1,4 @@
 import csv
-import importlib
 import json
 import os
 import subprocess
@@ -10,7 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from src import plugins, train
+from src import train
 from src.sweeps import ranking
 from src.training import run_folder
 from tests.conftest import ROOT, TINY
@@ -146,25 +145,6 @@ def test_joblib_runs_jobs_side_by_side(photos: Path) -> None:
     done = launched(photos, "joblib", "hydra.launcher.n_jobs=2")
     assert done.returncode == 0, done.stderr
     assert [row["status"] for row in read(only_sweep() / "sweep.csv")] == ["done", "done"]
-
-
-def test_a_plugin_that_is_not_there_is_asked_for_by_its_extra(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    assert sweep(monkeypatch, "hydra/launcher=ray", "seed=0,1") == 1
-    assert "pip install -c constraints.txt -e '.[ray]'" in capsys.readouterr().err
-    assert not Path("outputs").exists()
-
-
-def test_every_extra_has_a_configuration_and_brings_its_plugin() -> None:
-    extras = (ROOT / "pyproject.toml").read_text()
-    targets = [
-        OmegaConf.load(path)._target_ for path in (ROOT / "conf" / "plugins").glob("*/*.yaml")
-    ]
-    for package, extra in plugins.EXTRAS.items():
-        assert any(target.split(".")[1] == package for target in targets)
-        assert f'{extra} = ["{package.replace("_", "-")}' in extras
 
 
 def run(folder: Path, overrides: list[str], score: float | None) -> None:
