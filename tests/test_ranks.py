@@ -1,7 +1,6 @@
 import json
 import math
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,18 +13,16 @@ import torch
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
-from torch.multiprocessing.spawn import spawn
 
 from src import ranks
-from src.batch_norm import CpuBatchNormSync, RankBatchNorm2d
 from src.data.crops import EpochShuffle
 from src.training import launcher
 from src.training.experiment import train
 from src.training.loggers import read_metrics
 from tests.conftest import ROOT, TINY, made_once, run_train
 
-GAN = ("model=unet_gan", "model.ema_decay=0.9", "data=folder", "trainer.log_every_n_steps=1",
+# Without batch norm, so that two ranks give what one process does.
+CNN = ("model=cnn", "model.ema_decay=0.9", "data=folder", "trainer.log_every_n_steps=1",
        "trainer.max_epochs=2")  # fmt: skip
 BOTH = ("trainer=ddp", "trainer.devices=2")
 
@@ -46,7 +43,7 @@ class RanksAgree(Callback):
 @pytest.fixture(scope="module")
 def pair(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the same training in one process and, by the command line, in two."""
-    shared = [*TINY, *GAN, f"data.root={photos}"]
+    shared = [*TINY, *CNN, f"data.root={photos}"]
     agree = "+callbacks.agree._target_=tests.test_ranks.RanksAgree"
 
     def make(place: Path) -> None:
@@ -69,10 +66,9 @@ def logged(folder: Path, name: str) -> list[float]:
 
 
 def test_the_same_total_batch_gives_the_same_first_losses(pair: Path) -> None:
-    for name in ("train/d_loss", "train/d_loss_real", "train/g_loss", "train/g_loss_l1"):
-        one, two = (logged(pair / folder, name) for folder in ("one", "two"))
-        assert len(one) == len(two)
-        assert two[:2] == pytest.approx(one[:2], rel=1e-4)
+    one, two = (logged(pair / folder, "train/g_loss_l1") for folder in ("one", "two"))
+    assert len(one) == len(two)
+    assert two == pytest.approx(one, rel=1e-3)
 
 
 def test_metrics_are_those_of_one_process_over_the_same_pictures(pair: Path) -> None:
@@ -136,51 +132,6 @@ def test_the_batches_of_all_ranks_are_the_batch_of_one_process() -> None:
     assert {*parts[0][:2], *parts[1][:2]} == {*whole[:4]}
 
 
-def batch_norm(rank: int, port: int, path: str) -> None:
-    """Push half a batch through RankBatchNorm2d on each of two ranks."""
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
-    )
-    x, layer = torch.load(f"{path}/x.pt"), nn.BatchNorm2d(3)
-    CpuBatchNormSync().apply(layer)
-    own = x[rank::2].clone().requires_grad_()
-    y = layer(own)
-    (y * y.detach().roll(1, 1)).sum().backward()
-    content = {"y": y.detach(), "gradient": own.grad, "variance": layer.running_var}
-    torch.save(content, f"{path}/{rank}.pt")
-    torch.distributed.destroy_process_group()
-
-
-@pytest.mark.slow
-def test_synchronised_batch_norm_is_batch_norm_of_the_whole_batch(tmp_path: Path) -> None:
-    x = torch.randn(7, 3, 5, 4) * 2 + 1
-    torch.save(x, tmp_path / "x.pt")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    spawn(batch_norm, (port, str(tmp_path)), nprocs=2)
-    whole = x.clone().requires_grad_()
-    layer = nn.BatchNorm2d(3)
-    y = layer(whole)
-    (y * y.detach().roll(1, 1)).sum().backward()
-    assert whole.grad is not None
-    for rank in range(2):
-        part = torch.load(tmp_path / f"{rank}.pt")
-        torch.testing.assert_close(part["y"], y[rank::2].detach(), rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(part["gradient"], whole.grad[rank::2], rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(part["variance"], layer.running_var, rtol=1e-4, atol=1e-5)
-
-
-def test_synchronising_keeps_the_layers_parameters() -> None:
-    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
-    before = list(network.parameters())
-    CpuBatchNormSync().apply(network)
-    assert isinstance(network[1], RankBatchNorm2d)
-    assert all(one is two for one, two in zip(before, network.parameters(), strict=True))
-    CpuBatchNormSync().revert(network)
-    assert type(network[1]) is nn.BatchNorm2d
-
-
 SLURM = {
     "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2", "SLURM_NNODES": "1",
     "SLURM_NTASKS_PER_NODE": "2", "SLURM_NODELIST": "localhost", "SLURM_NODEID": "0",
@@ -190,7 +141,7 @@ SLURM = {
 @pytest.mark.slow
 @pytest.mark.parametrize("cluster", ["torchrun", "slurm"])
 def test_ranks_that_others_started_are_joined(pair: Path, photos: Path, cluster: str) -> None:
-    arguments = ["-m", "src.train", *TINY, *GAN, *BOTH, f"data.root={photos}"]
+    arguments = ["-m", "src.train", *TINY, *CNN, *BOTH, f"data.root={photos}"]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     if cluster == "torchrun":
         command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
@@ -204,7 +155,7 @@ def test_ranks_that_others_started_are_joined(pair: Path, photos: Path, cluster:
             for i in range(2)
         ]
         assert [task.wait() for task in tasks] == [0, 0]
-    [folder] = Path("outputs/unet_gan").iterdir()
+    [folder] = Path("outputs/cnn").iterdir()
     assert logged(folder, "train/g_loss") == logged(pair / "two", "train/g_loss")
     assert OmegaConf.load(folder / ".hydra" / "config.yaml").trainer.devices == 2
 

@@ -12,9 +12,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from src import files, metrics, ranks
-from src.batch_norm import CpuBatchNormSync
 from src.data.datamodule import ColorizationData
-from src.errors import UserError, require_one_of
+from src.errors import UserError, require, require_one_of
 from src.training import launcher, loggers, run_folder, summary
 from src.training.callbacks import EndAtSigterm
 from src.training.checkpointing import WholeCheckpointIO
@@ -45,13 +44,11 @@ def _train(config: DictConfig) -> dict[str, float]:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     model: ColorizationModule = instantiate(config.model)
     callbacks = _instantiate_each(config.callbacks)
-    sync_on_cpu = config.trainer.sync_batchnorm and not torch.cuda.is_available()
     trainer: lightning.Trainer = instantiate(
         config.trainer,
         callbacks=[*callbacks, EndAtSigterm()],
         logger=_instantiate_each(config.logger),
-        plugins=[WholeCheckpointIO(), *([CpuBatchNormSync()] if sync_on_cpu else [])],
-        sync_batchnorm=config.trainer.sync_batchnorm and not sync_on_cpu,
+        plugins=[WholeCheckpointIO()],
     )
     cast(Any, trainer).pruned = False  # until a callback says so
     for logger in trainer.loggers:
@@ -103,6 +100,10 @@ def _check(config: DictConfig, folder: Path) -> None:
         raise UserError(f"{folder} holds another run: choose another hydra.run.dir")
     # Lightning would clip scaled gradients in 16-mixed, and Lab needs float32 around it.
     require_one_of("trainer.precision", config.trainer.precision, PRECISIONS)
+    accelerator = config.trainer.accelerator
+    if accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available()):
+        synchronised = config.trainer.sync_batchnorm
+        require(not synchronised, "trainer.sync_batchnorm", synchronised, "false on the CPU")
     known = [f"{subset}/{name}" for subset in ("val", "fit") for name in metrics.COLORING]
     require_one_of("monitor", config.monitor, known)
 
