@@ -106,3 +106,30 @@ def configure(tmp_path: Path) -> Callable[..., DictConfig]:
 def untyped_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Switch shape checks off, which torch.export's symbolic sizes do not pass."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+@pytest.fixture(scope="session")
+def gan_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small unet_gan run with a moving average and W&B, which nobody may change.
+
+    printed.txt in it is what the command printed.
+    """
+
+    def make(root: Path) -> None:
+        printed, _ = run_train(
+            root,
+            *TINY,
+            "model=unet_gan",
+            "model.ema_decay=0.9",
+            "data=folder",
+            f"data.root={photos}",
+            "trainer.max_epochs=2",
+            "trainer.log_every_n_steps=1",
+            "logger=wandb",
+        )
+        [folder] = (root / "outputs" / "unet_gan").iterdir()
+        (folder / "printed.txt").write_text(printed)
+
+    root = made_once(tmp_path_factory, "gan", make)
+    [folder] = (root / "outputs" / "unet_gan").iterdir()
+    return folder

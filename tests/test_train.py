@@ -1,4 +1,5 @@
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from src.data.folder import FolderData
 from src.train import main
 from src.training.experiment import train
 from src.training.run_folder import folder_name
-from tests.conftest import ROOT, TINY, made_once, run_train
+from tests.conftest import ROOT, TINY
 
 Configure = Callable[..., DictConfig]
 JUDGED = ("ab_mae", "psnr", "ssim", "delta_e2000", "colorfulness", "colorfulness_true",
@@ -47,24 +48,6 @@ def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def gan_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small unet_gan run with a moving average, made by the command."""
-
-    def make(root: Path) -> None:
-        printed, _ = run_train(
-            root, *TINY, "model=unet_gan", "model.ema_decay=0.9", "data=folder",
-            f"data.root={photos}", "trainer.max_epochs=2", "trainer.log_every_n_steps=1",
-            "logger=wandb",
-        )  # fmt: skip
-        [folder] = (root / "outputs" / "unet_gan").iterdir()
-        (folder / "printed.txt").write_text(printed)
-
-    root = made_once(tmp_path_factory, "gan", make)
-    [folder] = (root / "outputs" / "unet_gan").iterdir()
-    return folder
 
 
 def test_the_runs_folder_holds_what_it_should(gan_run: Path) -> None:
@@ -108,6 +91,19 @@ def test_the_output_ends_with_a_table_and_the_place(gan_run: Path) -> None:
     row = next(line for line in lines if line.startswith("unet_gan, best.ckpt"))
     assert f"{error:.2f}" in row
     assert f"{error / 128:.4f}" in row
+
+
+def test_the_dashboard_shows_what_metrics_csv_holds(gan_run: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "wandb", "leet", "inspect", "--summary", "--json", "wandb"],
+        cwd=gan_run, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    shown = json.loads(done.stdout)
+    rows = metrics(gan_run)
+    for name in CONTRACT:
+        assert shown["summary"][name] == pytest.approx(values(rows, name)[-1], rel=1e-5), name
+    assert shown["summary"]["panel"]["path"].endswith(".png")
+    assert shown["config"]["model"]["ema_decay"] == 0.9
 
 
 def test_panels_and_curves_are_pictures_of_some_size(gan_run: Path) -> None:
