@@ -1,0 +1,160 @@
+"""Every command of README and docs/ runs, shrunk where it is long."""
+
+import importlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import DictConfig
+from PIL import Image
+
+from tests.conftest import ROOT, TINY
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+TARGETS = re.findall(r"^([a-z-]+):.* ## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+SHRUNK = [*(o for o in TINY if not o.startswith("trainer=")), "data.image_size=32"]
+# What is left of words that make a command long.
+SHORTER = {
+    r"size=full": "",
+    r"([\w.]+=[^\[,]+),.*": r"\1",
+    r"trainer\.max_epochs=.*": "trainer.max_epochs=3",
+    r"hydra\.sweeper\.n_trials=.*": "hydra.sweeper.n_trials=1",
+    r"hydra\.launcher\.n_jobs=.*": "hydra.launcher.n_jobs=1",
+} | ({} if torch.cuda.is_available() else {"trainer=gpu": ""})
+
+
+def commands(page: Path) -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def shorter(word: str) -> str:
+    for pattern, left in SHORTER.items():
+        if match := re.fullmatch(pattern, word):
+            return match.expand(left)
+    return word
+
+
+@pytest.fixture
+def place(photos: Path, gan_run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The working directory, where DIR, SPLIT, PHOTO and RUN of the commands exist."""
+    monkeypatch.chdir(tmp_path)
+    for i, photo in enumerate(sorted(photos.iterdir())[::3]):
+        split = ("train", "val", "test")[i % 3]
+        # The last is what the download of Imagenette would leave.
+        for folder in ("DIR", f"SPLIT/{split}", f"data/imagenette2-160/{split}"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            shutil.copy(photo, folder)
+    shutil.copytree(gan_run, "RUN", symlinks=True)
+    Image.effect_noise((40, 30), 50).save("PHOTO", "PNG")
+    return tmp_path
+
+
+def start(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Start a command in this process, where nothing is imported again.
+
+    Returns: something that it prints where it works.
+    """
+    if words[0] == "make":
+        assert words[1] in TARGETS
+        return ""
+    if words[0] == "wandb":  # which draws curves until somebody presses q
+        asked = ["inspect", "--summary", *words[2:]] if "--summary" not in words else words[2:]
+        command = [sys.executable, "-m", "wandb", "leet", *asked]
+        print(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        return "val/ab_mae"
+    assert words[:2] == ["python", "-m"]
+    name, arguments = words[2], words[3:]
+    module = importlib.import_module(name)
+    if name == "src.colorize":
+        with pytest.raises(SystemExit, match=r"^0$"):
+            module.main([*arguments, "--overwrite"])
+        return "-> out/"
+    if name in ("src.export", "src.demo"):
+        page = SimpleNamespace(serve=lambda models, *_: print("served:", *models))
+        monkeypatch.setitem(sys.modules, "src.web.page", page)
+        module.main(arguments)
+        return "To use it: " if name == "src.export" else "served: RUN/checkpoints/best.ckpt"
+    end = "What was found: "
+    if name == "src.train":
+        arguments = [word for word in map(shorter, arguments) if word]
+        end = "RUN is finished" if arguments == ["resume=RUN"] else "Everything is in "
+        arguments += [] if "resume=RUN" in arguments else SHRUNK
+    else:
+        arguments += ["num_workers=0"]
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    module.main()
+    return "The page: " if name == "src.evaluate" else end
+
+
+@pytest.mark.usefixtures("untyped_shapes", "place")
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_the_commands_of_a_page_run_in_their_order(
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # What stands on several pages runs on the first.
+    earlier = {command for other in PAGES[: PAGES.index(page)] for command in commands(other)}
+    for command in [one for one in commands(page) if one not in earlier]:
+        capsys.readouterr()
+        try:
+            expected = start(shlex.split(command), monkeypatch)
+        except (SystemExit, subprocess.CalledProcessError) as ended:
+            pytest.fail(f"{command}: {ended!r}\n{capsys.readouterr().err}")
+        printed = capsys.readouterr()
+        assert expected in printed.out, command
+        assert not re.search("^error:", printed.err, flags=re.MULTILINE), command
+
+
+def test_the_readme_is_short_and_shows_both_ways_to_start() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 130
+    assert commands(ROOT / "README.md")[:2] == ["make train", "make test"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_what_a_page_points_to_is_there(page: Path) -> None:
+    text = page.read_text()
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", text):
+        assert (page.parent / link).is_file(), link
+    for picture in re.findall(r"!\[.*?\]\((.*?)\)", text):
+        with Image.open(page.parent / picture) as image:
+            assert np.asarray(image).std() > 10
+    # Files and folders that are named in the text; placeholders and what a run makes are not here.
+    for named in re.findall(r"`((?:src|conf|tests)/[\w./*-]+)`", text):
+        assert list(ROOT.glob(named.rstrip("/"))), named
+
+
+def test_every_override_that_a_page_lists_composes(configure: Callable[..., DictConfig]) -> None:
+    texts = [page.read_text() for page in PAGES]
+    overrides = [row for text in texts for row in re.findall(r"(?m)^\| `([^`]+=[^`]+)` \|", text)]
+    assert len(overrides) > 20
+    for override in overrides:
+        configure(*override.split())
+
+
+@pytest.mark.parametrize(
+    ("target", "started"),
+    [("train", "-m src.train model=unet_gan a=b"), ("demo", "-m src.demo a=b"),
+     ("test", '-m "not slow" a=b'), ("lint", "ruff check .")],
+)  # fmt: skip
+def test_make_starts_what_it_should(target: str, started: str) -> None:
+    """What these commands do is tested elsewhere; a fresh clone is CI's business."""
+    done = subprocess.run(
+        ["make", "-n", target, "ARGS=a=b"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert started in done.stdout
+
+
+def test_make_help_lists_every_target() -> None:
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"setup", "train", "test", "test-all", "lint"} <= set(TARGETS)
+    assert all(f"make {target}" in done.stdout for target in TARGETS)
