@@ -6,11 +6,11 @@ python -m src.audit data.root=DIR
 import sys
 from pathlib import Path
 
-import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from src import errors, files, ranks
+from src.commands.command import command
 from src.curation import leaks
 from src.errors import UserError
 from src.images.grey import Rules
@@ -18,7 +18,7 @@ from src.images.grey import Rules
 LEAKS = 3  # exit status; 1 and 2 are those of mistakes
 
 
-@hydra.main(version_base="1.3", config_path=str(files.CONF), config_name="audit")
+@command("audit")
 def main(config: DictConfig) -> None:
     with errors.ending_for_people():
         if OmegaConf.is_missing(config.data, "root"):

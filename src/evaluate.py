@@ -6,16 +6,16 @@ python -m src.evaluate checkpoints=[A.ckpt,B.ckpt] data.root=DIR protocol=stretc
 import sys
 from pathlib import Path
 
-import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from src import errors, files
+from src.commands.command import command
 from src.errors import UserError
 from src.evaluation import evaluation
 
 
-@hydra.main(version_base="1.3", config_path=str(files.CONF), config_name="evaluate")
+@command("evaluate")
 def main(config: DictConfig) -> None:
     with errors.ending_for_people():
         if OmegaConf.is_missing(config.data, "root"):

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from src import errors, images
+from src import errors, files, images
 from src.colorizers import onnx
 from src.colorizers.checkpoint import WEIGHTS_SUFFIX, load_generator, save_weights
 from src.errors import UserError
@@ -34,7 +34,8 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             said = f"expected a name that ends in .onnx or {WEIGHTS_SUFFIX}"
             raise UserError(f"--output {given.output}: {said}")
-        print(f"To use it: python -m src.colorize PHOTO --checkpoint {given.output} --output out/")
+        use = ("src.colorize", "PHOTO", "--checkpoint", given.output, "--output", "out/")
+        print(f"To use it: {files.to_paste('python', '-m', *use)}")
 
 
 def _export_onnx(checkpoint: Path, output: Path) -> None:

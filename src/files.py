@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import secrets
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +24,7 @@ def whole(path: Path) -> Iterator[Path]:
     Raises: OSError: if it cannot be written, with a file's name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = path.with_name(f".{secrets.token_hex(8)}.part")  # the name itself may be the longest
     try:
         yield partial
         with partial.open("rb") as file:
@@ -57,6 +59,34 @@ def lock(folder: Path) -> filelock.BaseFileLock:
     return own
 
 
+def is_locked(folder: Path) -> bool:
+    """Tell whether another process is at work in `folder`."""
+    if not (folder / ".lock").exists():
+        return False
+    try:
+        lock(folder).release()
+    except BlockingIOError:
+        return True
+    return False
+
+
+def claim(folder: Path) -> Path:
+    """Make a folder that no other process has: this one, or with _2, _3 and so on after its name.
+
+    Raises: OSError: if none can be made.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    own, number = folder, 1
+    while True:
+        try:
+            own.mkdir()
+        except FileExistsError:
+            number += 1
+            own = folder.with_name(f"{folder.name}_{number}")
+        else:
+            return own
+
+
 def from_here(path: Path) -> Path:
     """Shorten a path below the working directory, for people to copy."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
@@ -75,6 +105,11 @@ def sha256(path: Path) -> str:
     """Hash a file's content, hexadecimal. Raises: OSError: if it cannot be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def to_paste(*words: object) -> str:
+    """Write a command so that a shell reads each of its words as it is."""
+    return shlex.join(map(str, words))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,10 +9,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
-import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from src import errors, files, ranks
+from src.commands.command import command
 from src.curation import audit_page, dataset
 from src.curation.recipe import Settings
 from src.data import shards
@@ -20,7 +20,7 @@ from src.data.manifest import SPLITS, Row
 from src.errors import UserError, require, require_whole
 
 
-@hydra.main(version_base="1.3", config_path=str(files.CONF), config_name="prepare")
+@command("prepare")
 def main(config: DictConfig) -> None:
     with errors.ending_for_people():
         wanted = ("target",) if config.merge else ("source", "target")
@@ -64,10 +64,12 @@ def summary(rows: Sequence[Row], target: Path) -> str:
     if empty := [split for split in SPLITS if not kept[split]]:
         lines.append(f"nothing in {' and '.join(empty)}: more pictures are needed to train")
     else:
-        lines.append(f"To train: python -m src.train data=folder data.root={target}")
+        train = ("python", "-m", "src.train")
+        lines.append(f"To train: {files.to_paste(*train, 'data=folder', f'data.root={target}')}")
         if (target / shards.FOLDER).is_dir():
             place = target / shards.FOLDER
-            lines.append(f"or from shards: python -m src.train data=shards data.root={place}")
+            from_shards = files.to_paste(*train, "data=shards", f"data.root={place}")
+            lines.append(f"or from shards: {from_shards}")
     lines.append(f"What was found: {target}/audit.html")
     return "\n".join(lines)
 

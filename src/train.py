@@ -6,16 +6,16 @@ python -m src.train model=unet_gan data=folder data.root=DIR trainer=gpu
 import importlib
 from pathlib import Path
 
-import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from src import errors, files
+from src.commands.command import command
 from src.sweeps import sweep
 from src.training import experiment, run_folder
 
 
-@hydra.main(version_base="1.3", config_path=str(files.CONF), config_name="train")
+@command("train")
 def main(config: DictConfig) -> float | None:
     with errors.ending_for_people():
         if sweep.is_job():

@@ -2,6 +2,7 @@ import io
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -63,6 +64,13 @@ def run_train(folder: Path, *arguments: str) -> tuple[str, str]:
         with redirect_stdout(printed), redirect_stderr(said):
             train.main()
     return printed.getvalue(), said.getvalue()
+
+
+def read_by_shell(line: str) -> list[str]:
+    """Return the words that a shell makes of a line that was pasted into it."""
+    script = f"""set -- {line}\nfor word; do printf '%s\\0' "$word"; done"""
+    read = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+    return read.split("\0")[:-1]
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 ROWS = (
     {"color", "files", "errors", "ranks", "plots", "generators", "discriminators"},
-    {"images", "losses", "metrics"},
+    {"commands", "images", "losses", "metrics"},
     {"data", "colorizers"},
     {"inference", "training"},
     {"curation", "evaluation", "sweeps", "web"},

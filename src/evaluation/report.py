@@ -4,7 +4,6 @@ import base64
 import csv
 import io
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +77,7 @@ def write(
     template.globals["number"] = _number
     files.write_text(path, template.render(
         content,
-        command=shlex.join(content["command"]),
+        command=files.to_paste(*content["command"]),
         heads={name: head for name, head in HEADS.items() if name in content["colorizers"]["zero"]},
         ordered=[*models, *(name for name in content["colorizers"] if name not in models)],
         reference_meaning=contestants.SAID,

@@ -16,12 +16,14 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from src import errors, files
+from src.commands import overrides
 from src.errors import UserError
 from src.images import write_image
 from src.sweeps import ranking
 from src.training import run_folder
 
 DESCRIPTION = "sweep.json"
+SWEEP_DIR = "hydra.sweep.dir"
 
 
 def is_job() -> bool:
@@ -65,14 +67,17 @@ class Sweep(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         with errors.ending_for_people():
             # Several folders are no value yet, but stand in the command.
-            if any(one.startswith("resume=") for one in config.hydra.overrides.task):
+            if any(overrides.key_of(one) == "resume" for one in config.hydra.overrides.task):
                 raise UserError("resume= goes on with one run; a sweep goes on by its own command")
             folder, self._lock = _claim_folder(config)
             _describe(folder, config, finished=False)
             config.hydra.sweep.dir = str(folder)
             # Jobs compose anew, from the overrides.
             config.hydra.overrides.hydra.extend(
-                [f"hydra.sweep.dir='{folder}'", _leave_out_of_names(config.hydra.overrides.task)]
+                [
+                    f"{SWEEP_DIR}={overrides.quoted(str(folder))}",
+                    _leave_out_of_names(config.hydra.overrides.task),
+                ]
             )
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
@@ -106,6 +111,8 @@ def _claim_folder(config: DictConfig) -> tuple[Path, filelock.BaseFileLock]:
                 continue  # it runs right now
             print(f"going on with the sweep in {files.from_here(found.parent)}")
             return found.parent, lock
+    if not any(overrides.key_of(one) == SWEEP_DIR for one in config.hydra.overrides.hydra):
+        new = files.claim(new)
     return new, files.lock(new)
 
 

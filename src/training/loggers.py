@@ -129,7 +129,7 @@ def finish(*, failed: bool) -> str | None:
     folder = Path(run.dir).parent
     was_offline = run.settings.mode == "offline"
     run.finish(exit_code=int(failed))
-    return f"wandb sync {files.from_here(folder)}" if was_offline else None
+    return files.to_paste("wandb", "sync", files.from_here(folder)) if was_offline else None
 
 
 def _mode_of_environment() -> Mode | None:

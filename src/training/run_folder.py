@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,11 +46,7 @@ def folder_name(overrides: str) -> str:
 
 def resume_command(folder: Path) -> str:
     """Return what a person types to go on with the run in `folder`."""
-    place = str(files.from_here(folder))
-    argument = f"resume={place}"
-    if not re.fullmatch(r"[\w./+-]+", place):
-        argument = shlex.quote(f"resume='{place}'")  # quoted for Hydra and the shell
-    return f"python -m src.train {argument}"
+    return files.to_paste("python", "-m", "src.train", f"resume={files.from_here(folder)}")
 
 
 def self_contained(config: DictConfig) -> DictConfig:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from src import color
+from src import color, files
 
 COLUMNS = {
     "ab_mae": ("ab-MAE", ".2f"),
@@ -67,10 +67,13 @@ def closing(folder: Path, next_step: str | None, upload: str | None) -> str:
         upload: the command that uploads an offline W&B run.
     """
     best = folder / "checkpoints" / "best.ckpt"
+    coloring = files.to_paste(
+        "python", "-m", "src.colorize", "PHOTO", "--checkpoint", best, "--output", "out/"
+    )
     lines = [
         next_step,
         upload and f"W&B was offline; to upload: {upload}",
-        f"To colour a photo: python -m src.colorize PHOTO --checkpoint {best} --output out/",
+        f"To colour a photo: {coloring}",
         f"Everything is in {folder}",
     ]
     return "\n".join(line for line in lines if line)

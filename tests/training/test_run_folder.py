@@ -17,7 +17,7 @@ from src import train
 from src.colorizers.checkpoint import load
 from src.training.loggers import read_metrics
 from src.training.run_folder import folder_name, locked, resume_command, resumed, store_config
-from tests.conftest import ROOT, TINY, made_once, run_train
+from tests.conftest import ROOT, TINY, made_once, read_by_shell, run_train
 
 Configure = Callable[..., DictConfig]
 EPOCHS = 4
@@ -256,8 +256,9 @@ def test_a_folder_in_use_is_left_alone(
 
 def test_the_resume_command_can_be_typed(tmp_path: Path) -> None:
     assert resume_command(tmp_path / "a") == "python -m src.train resume=a"
-    command = resume_command(tmp_path / "Oma's b=c")
-    assert command.startswith("python -m src.train ")
+    folder = tmp_path / "Oma's (b=c), 100 % Größe"
+    words = read_by_shell(resume_command(folder))
+    assert words == ["python", "-m", "src.train", f"resume={folder.name}"]
 
 
 def test_how_a_run_ended_is_kept(whole: Path) -> None:

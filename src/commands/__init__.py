@@ -1,0 +1,1 @@
+"""Commands that speak Hydra: reading what people type, and the folder that each run gets."""

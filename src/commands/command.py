@@ -1,0 +1,52 @@
+"""A command that speaks Hydra: its configuration is composed of conf/ and of what was typed."""
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from src import errors, files
+from src.commands import overrides
+
+RUN_DIR = "hydra.run.dir"
+
+
+def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Turn a task into a command whose defaults are in conf/`name`.yaml."""
+
+    def of(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        composed = hydra.main(version_base="1.3", config_path=str(files.CONF), config_name=name)(
+            task
+        )
+
+        @functools.wraps(task)
+        def main() -> None:
+            with errors.ending_for_people():
+                sys.argv[1:] = overrides.for_hydra(sys.argv[1:])
+            composed()
+
+        return main
+
+    return of
+
+
+class OwnFolder(Callback):
+    """Gives each run a folder of its own, however many start in one second."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        with errors.ending_for_people():
+            HydraConfig.instance().set_config(config)  # which the folder's name may ask for
+            OmegaConf.set_readonly(config.hydra, False)
+            folder = Path(config.hydra.run.dir)
+            if any(overrides.key_of(one) == RUN_DIR for one in config.hydra.overrides.hydra):
+                # What the task will refuse must not lose its .hydra before.
+                if (folder / "metrics.csv").exists() or files.is_locked(folder):
+                    config.hydra.output_subdir = None
+            elif folder != Path():
+                config.hydra.run.dir = str(files.claim(folder))

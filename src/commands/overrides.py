@@ -1,0 +1,147 @@
+"""Overrides as people type them, made readable for Hydra's grammar: KEY=VALUE, +KEY=VALUE."""
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from src import files
+from src.errors import UserError
+
+# Keys whose values are paths, in which Hydra's grammar has no say.
+PATHS = {
+    "callbacks.curves.folder",
+    "callbacks.panels.folder",
+    "data.folder",
+    "data.index_dir",
+    "data.report_dir",
+    "data.root",
+    "hydra.run.dir",
+    "hydra.sweep.dir",
+    "logger.csv.folder",
+    "logger.wandb.folder",
+    "model.init_generator",
+    "resume",
+    "run.folder",
+    "source",
+    "target",
+    "trainer.default_root_dir",
+}
+LISTS = {"checkpoints", "merge", "predictions"}  # of paths
+NO_PATH = ("", "null", "???")
+# Options of Hydra's that take the next argument.
+TAKING = {"--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd",
+          "--experimental-rerun", "--cfg", "-c", "--info", "-i"}  # fmt: skip
+ITEM = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^,]*?)\s*(?:,|$)""")
+
+
+def for_hydra(arguments: Sequence[str]) -> list[str]:
+    """Quote the paths among a command's arguments, and let + stand before keys that there are.
+
+    A path that begins with ~ is expanded, since shells leave it as it is after a =. Under -m a
+    comma separates values, unless the whole is a path that exists.
+
+    Raises: UserError: where an argument cannot be read even so.
+    """
+    multirun = not {"-m", "--multirun", "hydra.mode=MULTIRUN"}.isdisjoint(arguments)
+    before = ["", *arguments]
+    return [
+        argument
+        if argument.startswith("-") or previous in TAKING
+        else _readable(argument, multirun)
+        for previous, argument in zip(before, arguments, strict=False)
+    ]
+
+
+def key_of(override: str) -> str:
+    """Return the key of an override without what says how it is changed."""
+    return override.lstrip("+~").split("=")[0]
+
+
+def quoted(text: str) -> str:
+    """Quote a text so that Hydra reads it as it is."""
+    # Backslashes are doubled only before a quote, and so at the end.
+    escaped = re.sub(
+        r"(\\*)('|$)", lambda found: found[1] * 2 + (found[2] and rf"\{found[2]}"), text
+    )
+    return f"'{escaped}'"
+
+
+def _readable(argument: str, multirun: bool) -> str:
+    typed, equals, value = argument.partition("=")
+    key = key_of(typed)
+    if typed.startswith("+"):
+        typed = key if _is_group(key) else f"++{key}"
+    if typed.startswith("~") or not equals:
+        pass
+    elif key in LISTS and value not in NO_PATH:
+        if not (multirun and (several := _parsed(argument)) and several.is_sweep_override()):
+            value = f"[{','.join(_path(item) for item in _items(value))}]"
+    elif key in PATHS and value not in NO_PATH:
+        value = _paths(value, multirun)
+    override = f"{typed}{equals}{value}"
+    if not equals and not typed.startswith("~"):
+        raise UserError(f"{argument}: expected KEY=VALUE, without spaces around the =")
+    if _parsed(override) is None:
+        command = files.to_paste(f"{typed}={quoted(value)}")
+        raise UserError(
+            f"{argument}: a value with such characters is quoted, for Hydra and for the shell: "
+            f"{command}"
+        )
+    return override
+
+
+def _is_group(key: str) -> bool:
+    return "." not in key and (files.CONF / key).is_dir()
+
+
+def _items(value: str) -> list[str]:
+    """Split a list at its commas, with or without brackets around it."""
+    if _exists(value):
+        return [value]
+    if value.startswith("[") and value.endswith("]"):
+        value = value[1:-1]
+    return [item for item in ITEM.findall(value) if item]
+
+
+def _paths(value: str, multirun: bool) -> str:
+    """Quote a path, or each of several that a sweep goes through."""
+    if _exists(value) or not multirun:
+        return _path(value)
+    parsed = _parsed(f"key={value}")
+    if parsed is not None and parsed.is_sweep_override() and re.match(r"\w+\(", value):
+        return value  # such as choice(a,b)
+    return ",".join(_path(item) for item in _items(value))
+
+
+def _path(text: str) -> str:
+    parsed = _parsed(f"key={text}")
+    value = None if parsed is None or parsed.is_sweep_override() else parsed.value()
+    if text[:1] in ("'", '"') and isinstance(value, str) and not _exists(text):
+        text = value
+    expanded = _expanded(text)
+    if _exists(expanded):
+        expanded = expanded.replace("${", r"\${")  # no interpolation, but a name
+    again = _parsed(f"key={expanded}")
+    plain = again is not None and not again.is_sweep_override() and again.value() == expanded
+    # At its end a backslash would keep what follows in a list from ending the item.
+    return expanded if plain and not expanded.endswith("\\") else quoted(expanded)
+
+
+def _exists(path: str) -> bool:
+    return os.path.lexists(_expanded(path))
+
+
+def _expanded(path: str) -> str:
+    return os.path.expanduser(path)  # noqa: PTH111 (pathlib would write it another way)
+
+
+def _parsed(override: str) -> Any:
+    """Parse an override; None where Hydra cannot."""
+    try:
+        return OverridesParser.create().parse_override(override)
+    except HydraException:
+        return None

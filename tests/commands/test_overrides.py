@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from src import files
+from src.commands import overrides
+from src.errors import UserError
+from tests.conftest import read_by_shell
+
+NAMES = (
+    "bilder/Großmutter", "Фото", "日本", "e\u0301", "a b", " lead", "trail ", "a[1]", "[x]", "a=b",
+    "a,b", "2024", "007", "true", "1e5", "inf", "it's", 'say "x"', "C:\\photos\\new", "back\\",
+    "photos(1)", "choice(a,b)", "{x}", "a#b", "a;b", "a!b", "a&b", "100 %", "$HOME", "a:b", "-x",
+    "a\nb", "null/a", '"', "\\'",
+    "http://host:80/{000..010}.tar?x=1&y=2",
+)  # fmt: skip
+
+
+def read(key: str, *arguments: str, name: str = "train") -> object:
+    """Return a key's value as the command `name` would see it."""
+    with initialize_config_dir(str(files.CONF), version_base="1.3"):
+        config = compose(name, overrides.for_hydra(arguments))
+    value = OmegaConf.select(config, key)
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_paths_may_have_any_name(name: str) -> None:
+    assert read("data.root", "data=folder", f"data.root={name}") == name
+    assert read("resume", f"resume={name}") == name
+    assert read("merge", f"merge=[{overrides.quoted(name)},b]", name="prepare") == [name, "b"]
+
+
+@pytest.mark.parametrize("name", ["${x}", "a ${b} c", "${now:%Y}"])
+def test_a_folder_that_exists_is_no_interpolation(name: str) -> None:
+    Path(name).mkdir()
+    assert read("source", f"source={name}", name="prepare") == name
+
+
+def test_interpolations_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOTOS", "Fotos von Oma")
+    assert read("data.root", "data=folder", "data.root=${oc.env:PHOTOS}/a b") == "Fotos von Oma/a b"
+
+
+def test_what_needs_no_quotes_gets_none() -> None:
+    plain = [
+        "data.root=/data/photos_2",
+        "model=unet",
+        "seed=1",
+        "resume=null",
+        "model.init_generator=",
+    ]
+    assert overrides.for_hydra(plain) == plain
+
+
+@pytest.mark.parametrize("quoted", ["'a b'", '"a b"', r"'it\'s'"])
+def test_who_quotes_for_hydra_may_go_on_doing_so(quoted: str) -> None:
+    name = "it's" if "it" in quoted else "a b"
+    assert read("data.root", "data=folder", f"data.root={quoted}") == name
+
+
+def test_the_home_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/Käthe Maier")
+    assert read("data.root", "data=folder", "data.root=~/photos") == "/home/Käthe Maier/photos"
+    assert read("checkpoints", "checkpoints=[~/a.ckpt,~]", name="evaluate") == [
+        "/home/Käthe Maier/a.ckpt", "/home/Käthe Maier",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("a", ["a"]), ("[a]", ["a"]), ("a,b c", ["a", "b c"]), ("[Köln (1),b=c]", ["Köln (1)", "b=c"]),
+     ("'a,b',c", ["a,b", "c"]), ('["a,b", c]', ["a,b", "c"]), ("[]", []),
+     ("run[1]/a", ["run[1]/a"]), ("Oma's,x", ["Oma's", "x"]), ("there, too", ["there, too"])],
+)  # fmt: skip
+def test_lists_are_split_at_commas(typed: str, expected: list[str]) -> None:
+    Path("there, too").mkdir()
+    assert read("merge", f"merge={typed}", name="prepare") == expected
+
+
+def test_in_a_sweep_a_comma_separates_values_but_in_the_name_of_a_folder() -> None:
+    Path("Köln, 1920").mkdir()
+    assert overrides.for_hydra(["-m", "data.root=a b,Фото"]) == ["-m", "data.root=a b,'Фото'"]
+    assert overrides.for_hydra(["-m", "data.root=Köln, 1920"]) == ["-m", "data.root='Köln, 1920'"]
+    assert overrides.for_hydra(["-m", "data.root=choice(a,b)"]) == ["-m", "data.root=choice(a,b)"]
+    assert overrides.for_hydra(["data.root=a,b"]) == ["data.root='a,b'"]
+
+
+def test_a_plus_on_a_key_that_exists_overrides_it() -> None:
+    assert read("trainer.detect_anomaly", "+trainer.detect_anomaly=true") is True
+    assert read("trainer.min_epochs", "+trainer.min_epochs=2") == 2
+    assert read("size.image_size", "+size=full") == 256
+
+
+@pytest.mark.parametrize(
+    "argument", ["run.name=Käthe", "run.name=a#b", "logger.wandb.project=a(1)"]
+)
+def test_other_values_that_hydra_cannot_read_are_told_how_to_be_quoted(argument: str) -> None:
+    with pytest.raises(UserError, match="quoted") as told:
+        overrides.for_hydra([argument])
+    command = str(told.value).split(": ")[-1]
+    [typed] = read_by_shell(command)
+    key, value = argument.split("=")
+    assert read(key, typed) == value
+
+
+@pytest.mark.parametrize("arguments", [["data.root", "photos"], ["data.root", "=", "photos"]])
+def test_an_override_without_its_value_is_said(arguments: list[str]) -> None:
+    with pytest.raises(UserError, match="expected KEY=VALUE"):
+        overrides.for_hydra(arguments)
+
+
+def test_hydras_own_options_are_left_to_it() -> None:
+    arguments = ["--cfg", "job", "-cd", "my=conf", "~logger", "--multirun", "seed=0,1"]
+    assert overrides.for_hydra(arguments) == arguments
