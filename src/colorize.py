@@ -10,6 +10,7 @@ import errno
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
             return
         batch = Batch(given.output, options, given.overwrite)
         batch.run(given.photos, given.checkpoint)
-        if (batch.colored, batch.skipped, batch.failed) != (1, 0, 0):
+        if (batch.colored, batch.skipped, batch.failed) != (1, 0, 0) or batch.left_out:
             print(batch.summary())
         sys.exit(1 if batch.failed else 0)
 
@@ -142,6 +143,7 @@ class Batch:
         options: how to colour.
         overwrite: make results again that are there already.
         colored, skipped, failed: how many photos were, so far.
+        left_out: how many pictures there were of each kind that is not read, by suffix.
     """
 
     output: Path | None
@@ -150,6 +152,7 @@ class Batch:
     colored: int = 0
     skipped: int = 0
     failed: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
     _inputs: set[Path] = field(default_factory=set)
     _targets: set[Path] = field(default_factory=set)
 
@@ -176,7 +179,8 @@ class Batch:
             said.append(f"{self.skipped} were there already (--overwrite makes them again)")
         if self.failed:
             said.append(f"{self.failed} failed")
-        return f"{', '.join(said)}: {self.output}"
+        left_out = images.in_words(self.left_out)
+        return f"{', '.join(said)}{left_out and f'; {left_out}'}: {self.output}"
 
     def _folder(self) -> Path:
         if self.output is None:
@@ -194,12 +198,15 @@ class Batch:
         if not photo.is_dir():
             yield photo, output
             return
-        found = [photo / name for name in sorted(images.find(photo))]
+        listed = images.listing(photo)
+        self.left_out += listed.left_out
+        found = [photo / name for name in listed.names]
         if photo.resolve() in output.resolve().parents:
             # Results of an earlier run are no photos of the folder that they lie in.
             found = [path for path in found if not path.resolve().is_relative_to(output.resolve())]
         if not found:
-            self._fail(photo, "no pictures in this folder")
+            left_out = images.in_words(listed.left_out)
+            self._fail(photo, f"no pictures in this folder{left_out and f'; {left_out}'}")
         for path in found:
             yield path, output / path.relative_to(photo).parent
 

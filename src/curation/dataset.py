@@ -42,7 +42,10 @@ def prepare(
     with files.lock(target):
         _claim(target, settings, source)
         journal = Journal(target / OWN / "facts.jsonl")
-        stamps = {name: files.stamp(source / name) for name in sorted(images.find(source))
+        listed = images.listing(source)
+        if listed.left_out:
+            print(f"{source}: {images.in_words(listed.left_out)}", flush=True)
+        stamps = {name: files.stamp(source / name) for name in listed.names
                   if not (source / name).resolve().is_relative_to(target.resolve())}  # fmt: skip
         known = {(facts.source, facts.stamp): facts for facts in journal.read()}
         before = manifest.read(target) if (target / manifest.NAME).exists() else []

@@ -32,7 +32,10 @@ def scan(root: Path, index_dir: Path, num_workers: int) -> Scan:
     """
     if not root.is_dir():
         raise UserError(f"data.root={root} is no folder: give the folder that holds the pictures")
-    names = sorted(images.find(root))
+    listed = images.listing(root)
+    names = listed.names
+    if listed.left_out:
+        rank_zero_only(print)(f"{root}: {images.in_words(listed.left_out)}")
     digest = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()
     index_file = index_dir / f"{digest[:16]}.json"
     known = _read_index(index_file)

@@ -59,7 +59,7 @@ def choose(root: Path) -> Chosen:
         said = f"the test split of {manifest.NAME}"
     else:
         inside = root / "test" if (root / "test").is_dir() else root
-        names = sorted(images.find(inside))
+        names = images.find(inside)
         below = inside.relative_to(root)
         folders = {(below / name).as_posix(): str(PurePosixPath(name).parent) for name in names}
         said = "all of test/" if inside != root else "all pictures of the folder"
@@ -82,7 +82,7 @@ def matched(pictures: Sequence[Picture], folder: Path) -> dict[str, Path]:
         raise UserError(f"predictions={folder} is no folder: give the folder of colour pictures")
     by_path: dict[str, list[str]] = {}
     by_stem: dict[str, list[str]] = {}
-    for name in sorted(images.find(folder)):
+    for name in images.find(folder):
         by_path.setdefault(str(PurePosixPath(name).with_suffix("")), []).append(name)
         by_stem.setdefault(PurePosixPath(name).stem, []).append(name)
     stems = [PurePosixPath(picture.name).stem for picture in pictures]

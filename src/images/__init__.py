@@ -1,11 +1,10 @@
 """Picture files as they really are: read, and written whole or not at all."""
 
+from src.images.listing import EXTENSIONS, find, in_words, listing
 from src.images.photo import Metadata, Page, Photo
 from src.images.reader import (
-    EXTENSIONS,
     FORMATS,
     UnreadableImageError,
-    find,
     read_rgb,
     read_rgb_and_size,
     require_regular,
@@ -22,6 +21,8 @@ __all__ = [
     "UnreadableImageError",
     "eight_bit",
     "find",
+    "in_words",
+    "listing",
     "read_rgb",
     "read_rgb_and_size",
     "require_regular",

@@ -15,10 +15,6 @@ from src.errors import UserError
 # Pillow opens more formats than these; some of them start other programs (EPS) or are exotic
 # enough to be an attack surface only.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-EXTENSIONS = frozenset(
-    {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo"}
-    | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
-)
 SIDEWAYS = (5, 6, 7, 8)  # the EXIF orientations that exchange the sides
 HEIF_BRANDS = {b"heic", b"heif", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"}
 
@@ -115,23 +111,6 @@ def require_regular(path: Path) -> None:
             raise UnreadableImageError("not a regular file" if path.exists() else "no such file")
     except OSError as error:
         raise UnreadableImageError(error.strerror or str(error)) from error
-
-
-def find(root: Path) -> Iterator[str]:
-    """Yield the paths below `root` of all files that are named like pictures, but hidden ones.
-
-    Folders that cannot be listed are yielded too, since pictures may be in them: reading one of
-    them says why it cannot be read.
-    """
-    closed: list[OSError] = []
-    for folder, folders, names in os.walk(root, onerror=closed.append):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            # Hidden files are other programs' business, such as macOS's "._photo.jpg".
-            if Path(name).suffix.lower() in EXTENSIONS and not name.startswith("."):
-                yield Path(folder, name).relative_to(root).as_posix()
-    for error in closed:
-        yield Path(error.filename).relative_to(root).as_posix()
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:

@@ -265,14 +265,14 @@ def test_a_second_scan_reads_only_what_changed(
 def test_a_run_walks_the_folder_once(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    walk = Mock(wraps=os.walk)
-    monkeypatch.setattr(os, "walk", walk)
+    walk = Mock(wraps=os.scandir)
+    monkeypatch.setattr(os, "scandir", walk)
     data = folder_data(photos, tmp_path)
     for stage in ("fit", "test"):  # as Lightning does
         data.prepare_data()
         data.setup(stage)
     walk.assert_called_once()
-    assert walk.call_args.args == (photos,)
+    assert walk.call_args.args == (str(photos),)
 
 
 def test_a_broken_index_is_made_anew(photos: Path, tmp_path: Path) -> None:
