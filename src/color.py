@@ -60,11 +60,13 @@ def L_ab_to_rgb(
 
 def L_ab_to_rgb_keeping_L(
     L: Float[Tensor, "b 1 h w"], ab: Float[Tensor, "b 2 h w"]
-) -> Float[Tensor, "b 3 h w"]:
+) -> tuple[Float[Tensor, "b 3 h w"], Bool[Tensor, "b h w"]]:
     """Join L and ab to sRGB in [0, 1]; what lies outside sRGB loses chroma, not lightness.
 
     Such a pixel keeps its L and hue and moves towards grey until it fits, by bisection. Clipping
     each of R, G and B, as L_ab_to_rgb does, is faster, and moves L.
+
+    Args: L, ab: in [-1, 1]. Returns: sRGB, and which pixels lay outside it.
     """
     with torch.autocast(L.device.type, enabled=False):
         L, ab = _at_least_float32(L), _at_least_float32(ab)
@@ -77,7 +79,7 @@ def L_ab_to_rgb_keeping_L(
             pixels = lab.movedim(1, -1)[outside].T[:, None]
             fitting = _less_chroma(pixels)
             rgb.movedim(1, -1)[outside] = kornia_lab_to_rgb(fitting, clip=False)[:, 0].T
-        return rgb.clamp(0, 1)
+        return rgb.clamp(0, 1), outside
 
 
 def _in_gamut(rgb: Float[Tensor, "... 3 h w"]) -> Bool[Tensor, "... h w"]:

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from src import errors
+from src.colorizers import registry
 from src.errors import UserError, require_number
-from src.inference.result import load_generator
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -16,13 +16,17 @@ def main(arguments: list[str] | None = None) -> None:
         description="Serve a page on this machine on which photos are coloured. Nothing leaves the "
         "machine, and nothing is kept.",
     )
-    parser.add_argument("--checkpoint", type=Path, nargs="+", default=[None],
-                        help="trained .ckpt or exported files to choose from")  # fmt: skip
-    parser.add_argument("--port", type=int, default=7860, help="of 127.0.0.1 (7860)")
+    add = parser.add_argument
+    files = "trained .ckpt or exported files to choose from"
+    add("--checkpoint", type=Path, nargs="+", default=[None], help=files)
+    methods = "to choose from as well; they need no network"
+    add("--method", nargs="+", default=[], choices=list(registry.METHODS), help=methods)
+    add("--port", type=int, default=7860, help="of 127.0.0.1 (7860)")
     given = parser.parse_args(arguments)
     with errors.ending_for_people():
         require_number("--port", given.port, 0, 65535)
-        models = {_name(path): load_generator(path) for path in given.checkpoint}
+        models = {_name(path): registry.from_file(path) for path in given.checkpoint}
+        models |= {name: registry.load(name, given.checkpoint[0]) for name in given.method}
         # Gradio reads both when it is imported.
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         with tempfile.TemporaryDirectory(prefix="colorization-") as folder:

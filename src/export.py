@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from src import errors, files, images
-from src.colorizers import onnx
-from src.colorizers.checkpoint import WEIGHTS_SUFFIX, load_generator, save_weights
+from src.colorizers import onnx, trained
+from src.colorizers.checkpoint import WEIGHTS_SUFFIX
 from src.errors import UserError
-from src.inference import painting
+from src.inference.lightness import small_lightness
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     with errors.ending_for_people():
         if given.output.suffix == WEIGHTS_SUFFIX:
-            save_weights(given.checkpoint, given.output)
+            trained.save_weights(given.checkpoint, given.output)
         elif given.output.suffix == ".onnx":
             _export_onnx(given.checkpoint, given.output)
         else:
@@ -39,16 +39,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _export_onnx(checkpoint: Path, output: Path) -> None:
-    trained = load_generator(checkpoint)
-    checked_on = pictures(trained.image_size)
-    error = onnx.export(trained, output, checked_on)
+    colorizer = trained.load(checkpoint)
+    checked_on = pictures(colorizer.image_size)
+    error = onnx.export(colorizer, output, checked_on)
     print(f"largest difference of ab from PyTorch's on {len(checked_on)} pictures: {error:.1e}")
 
 
 def pictures(image_size: int) -> list[Float[Tensor, "_ 1 _ _"]]:
     """L that an export is checked on: of photographs that come with scikit-image, and random."""
     checked = [
-        painting.small_L(page.samples, image_size)
+        small_lightness(page.samples, image_size)
         for path in package_photos()
         for page in images.Photo(path).pages()
     ]

@@ -1,5 +1,6 @@
 """Writing files so that they are whole or absent, and telling which file it is."""
 
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ from typing import Any
 import filelock
 
 CONF = Path(__file__).resolve().parents[1] / "conf"  # the commands' configuration
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, or a share of it, is full
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def test_autocast_does_not_touch_lab() -> None:
 
 def test_what_srgb_lacks_loses_chroma_and_neither_lightness_nor_hue() -> None:
     L, ab = torch.rand(1, 1, 40, 40) * 2 - 1, torch.rand(1, 2, 40, 40) * 2 - 1
-    rgb = color.L_ab_to_rgb_keeping_L(L, ab)
+    rgb, outside = color.L_ab_to_rgb_keeping_L(L, ab)
     assert 0 <= rgb.min() <= rgb.max() <= 1
     after, after_ab = color.rgb_to_L_ab(rgb)
     assert (after - L).abs().max() * color.L_HALF_RANGE < 0.05
@@ -96,6 +96,7 @@ def test_what_srgb_lacks_loses_chroma_and_neither_lightness_nor_hue() -> None:
     # As much chroma as fits: one step more is outside, where clipping would change it.
     more = color.L_ab_to_rgb(L, after_ab * 1.03)
     lost = share[:, 0] < 0.95
+    assert outside[lost].all()
     moved = (color.rgb_to_L_ab(more)[0] - L).abs()[:, 0] * color.L_HALF_RANGE
     assert (moved[lost & (after_ab.norm(dim=1) > 0.1)] > 0.01).float().mean() > 0.9
 
@@ -103,4 +104,6 @@ def test_what_srgb_lacks_loses_chroma_and_neither_lightness_nor_hue() -> None:
 def test_colors_within_srgb_are_joined_as_ever() -> None:
     rgb = torch.rand(1, 3, 30, 30)
     L, ab = color.rgb_to_L_ab(rgb)
-    torch.testing.assert_close(color.L_ab_to_rgb_keeping_L(L, ab), rgb, atol=1e-4, rtol=0)
+    joined, outside = color.L_ab_to_rgb_keeping_L(L, ab)
+    torch.testing.assert_close(joined, rgb, atol=1e-4, rtol=0)
+    assert not outside.any()

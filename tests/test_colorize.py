@@ -19,6 +19,7 @@ from torch import Tensor
 
 from src import color, images
 from src.colorize import main
+from src.colorizers import registry
 from src.generators.cnn import CNN
 from src.images.provenance import described
 from src.inference import result
@@ -28,13 +29,15 @@ from tests.conftest import ROOT
 Colorize = Callable[..., int]
 
 
-def save_checkpoint(path: Path, ab: tuple[float, float] = (0.2, 0.1)) -> Path:
+def save_checkpoint(
+    path: Path, ab: tuple[float, float] = (0.2, 0.1), mean_ab: tuple[float, float] = (0, 0)
+) -> Path:
     """A network that paints everything in nearly one colour."""
     config = {"_target_": "src.generators.cnn.CNN", "base_channels": 4}
     state = {f"generator.{key}": value for key, value in CNN(4).state_dict().items()}
     state["generator.decoder.4.weight"] *= 0.3
     state["generator.decoder.4.bias"] = torch.tensor(ab)
-    state["mean_ab"] = torch.zeros(2)
+    state["mean_ab"] = torch.tensor(mean_ab, dtype=torch.float32)
     content = {"hyper_parameters": {"generator": config, "image_size": 32}, "state_dict": state}
     torch.save(content, path)
     return path
@@ -405,6 +408,33 @@ def test_the_label_is_drawn_when_asked_for(tmp_path: Path, colorize: Colorize) -
     assert not changed[:150].any()
 
 
+def test_a_method_colours_without_a_network_and_claims_none(
+    tmp_path: Path, colorize: Colorize
+) -> None:
+    photo(tmp_path / "a.png")
+    assert colorize("a.png", "--output", "grey", "--method", "zero") == 0
+    assert (
+        colorize(
+            "a.png",
+            "--output",
+            "tinted",
+            "--method",
+            "constant",
+            "--format",
+            "jpeg",
+            "--checkpoint",
+            save_checkpoint(tmp_path / "b.ckpt", mean_ab=(0.1, 0.2)),
+        )
+        == 0
+    )
+    assert chroma(Path("grey/a.png")) == 0
+    assert chroma(Path("tinted/a.jpg")) > 10
+    said = Path("grey/a.png").read_bytes()
+    assert b"colorized by model zero; " in said
+    assert b"algorithmicallyEnhanced" in said
+    assert b"AISystem" not in said
+
+
 def test_saturation_size_and_enlarging_change_the_colors(
     tmp_path: Path, colorize: Colorize
 ) -> None:
@@ -465,7 +495,7 @@ def test_an_independent_reader_finds_what_was_done(
     done = subprocess.run(["exiftool", "-json", "-a", f"out/{name}", f"bare/{name}"],
                           capture_output=True, text=True, check=True)  # fmt: skip
     told, bare = json.loads(done.stdout)
-    sha256 = result.load_generator(checkpoint).sha256
+    sha256 = registry.from_file(checkpoint).sha256
     assert told["DigitalSourceType"] == (
         "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
     )

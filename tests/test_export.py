@@ -10,16 +10,24 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 from PIL import Image
+from torch import nn
 
 from src import colorize, export
 from src.colorizers import onnx as onnx_colorizer
-from src.colorizers.checkpoint import TrainedGenerator, load_generator
+from src.colorizers import registry, trained
+from src.colorizers.trained import Trained
 from src.generators.cnn import CNN
 from src.generators.lite0_unet import Lite0UNet
 from src.generators.unet import UNet
-from src.inference import painting, result
+from src.inference.prediction import predict
 from tests.conftest import ROOT
 from tests.test_colorize import save_checkpoint
+
+
+def untrained(network: nn.Module) -> Trained:
+    return Trained(
+        network=network.eval(), image_size=32, mean_ab=torch.zeros(2), sha256="0" * 64, name="new"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -38,22 +46,21 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("shape", [(1, 32, 32), (1, 1, 1), (3, 50, 37), (1, 9, 200)])
 def test_batch_height_and_width_are_free(exported: Path, shape: tuple[int, int, int]) -> None:
     L = torch.rand(shape[0], 1, *shape[1:]) * 2 - 1
-    trained, loaded = load_generator(exported / "best.ckpt"), result.load_generator(
-        exported / "model.onnx"
-    )  # fmt: skip
+    model, loaded = (registry.from_file(exported / name) for name in ("best.ckpt", "model.onnx"))
     with torch.inference_mode():
-        expected = trained.network(L)
-    torch.testing.assert_close(loaded.network(L), expected, atol=1e-5, rtol=0)
+        expected = model(L)
+    torch.testing.assert_close(loaded(L), expected, atol=1e-5, rtol=0)
 
 
 def test_the_file_alone_says_what_colorize_needs(exported: Path) -> None:
-    trained = load_generator(exported / "best.ckpt")
-    loaded = result.load_generator(exported / "model.onnx")
-    assert loaded.image_size == trained.image_size
-    assert torch.equal(loaded.mean_ab, trained.mean_ab)
-    assert loaded.sha256 != trained.sha256
+    model = trained.load(exported / "best.ckpt")
+    loaded = registry.from_file(exported / "model.onnx")
+    assert loaded.image_size == model.image_size
+    assert loaded.mean_ab is not None
+    assert torch.equal(loaded.mean_ab, model.mean_ab)
+    assert loaded.sha256 != model.sha256
     told = onnx.load(exported / "model.onnx").metadata_props
-    assert trained.sha256 in {entry.value for entry in told}
+    assert model.sha256 in {entry.value for entry in told}
 
 
 def test_a_photo_gets_the_colors_that_pytorch_gives(exported: Path, tmp_path: Path) -> None:
@@ -94,9 +101,9 @@ def test_a_model_that_disagrees_is_not_written(
     monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: Written())
     pictures = export.pictures(32)
     assert len(pictures) > 5
-    trained = load_generator(exported / "best.ckpt")
-    assert onnx_colorizer.export(trained, tmp_path / "a.onnx", pictures) < 1e-5
-    other = TrainedGenerator(CNN(4).eval(), 32, torch.zeros(2), "0")
+    model = trained.load(exported / "best.ckpt")
+    assert onnx_colorizer.export(model, tmp_path / "a.onnx", pictures) < 1e-5
+    other = untrained(CNN(4))
     with pytest.raises(ValueError, match="nothing was written"):
         onnx_colorizer.export(other, tmp_path / "b.onnx", pictures)
     assert not (tmp_path / "b.onnx").exists()
@@ -105,8 +112,8 @@ def test_a_model_that_disagrees_is_not_written(
 @pytest.mark.slow
 @pytest.mark.usefixtures("untyped_shapes")
 def test_a_unet_agrees_too(tmp_path: Path) -> None:
-    trained = TrainedGenerator(UNet(4).eval(), 32, torch.zeros(2), "0")
-    assert onnx_colorizer.export(trained, tmp_path / "a.onnx", export.pictures(32)) <= 1e-4
+    model = untrained(UNet(4))
+    assert onnx_colorizer.export(model, tmp_path / "a.onnx", export.pictures(32)) <= 1e-4
 
 
 def model(*weights: TensorProto, operation: str = "Add", **told: str) -> bytes:
@@ -155,16 +162,15 @@ def test_damaged_foreign_and_hostile_models_are_refused_in_one_line(
     (tmp_path / "a.onnx").write_bytes(content)
     (tmp_path / "beside.bin").write_bytes(bytes(4))
     with pytest.raises(ValueError, match=fault) as refusal:
-        result.load_generator(tmp_path / "a.onnx")
+        registry.from_file(tmp_path / "a.onnx")
     assert "a.onnx" in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
 def test_a_plain_model_is_taken(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(model())
-    loaded = result.load_generator(tmp_path / "a.onnx")
-    colored = painting.colorize(np.full((9, 9), 200, np.uint8), loaded.network, 32)
-    assert colored.samples.shape == (9, 9, 3)
+    loaded = registry.from_file(tmp_path / "a.onnx")
+    assert predict(np.full((9, 9), 200, np.uint8), loaded).ab.shape == (1, 2, 32, 32)
 
 
 @pytest.mark.parametrize(
@@ -189,9 +195,8 @@ def test_a_missing_package_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, package, None)
-    trained = TrainedGenerator(CNN(4), 32, torch.zeros(2), "0")
     with pytest.raises(ValueError, match=r"colorization\[onnx\]"):
-        onnx_colorizer.export(trained, tmp_path / "a.onnx", [])
+        onnx_colorizer.export(untrained(CNN(4)), tmp_path / "a.onnx", [])
 
 
 def test_weights_alone_colour_as_the_checkpoint_does(exported: Path, tmp_path: Path) -> None:
@@ -199,20 +204,19 @@ def test_weights_alone_colour_as_the_checkpoint_does(exported: Path, tmp_path: P
     export.main([f"{exported}/best.ckpt", "--output", str(weights)])
     L = torch.rand(1, 1, 40, 40) * 2 - 1
     with torch.inference_mode():
-        expected = load_generator(exported / "best.ckpt").network(L)
-        actual = result.load_generator(weights).network(L)
+        expected = registry.from_file(exported / "best.ckpt")(L)
+        actual = registry.from_file(weights)(L)
     torch.testing.assert_close(actual, expected, atol=5e-3, rtol=0)
 
 
 @pytest.mark.slow
 def test_the_lite0_unet_is_the_same_at_sizes_beyond_its_training(tmp_path: Path) -> None:
-    network = Lite0UNet([8, 8, 8, 8], 3, 0.1).eval()
-    trained = TrainedGenerator(network, 64, torch.zeros(2), "0" * 64)
-    onnx_colorizer.export(trained, tmp_path / "a.onnx", export.pictures(64))
+    model = untrained(Lite0UNet([8, 8, 8, 8], 3, 0.1))
+    onnx_colorizer.export(model, tmp_path / "a.onnx", export.pictures(64))
     L = torch.rand(1, 1, 300, 201) * 2 - 1
     with torch.inference_mode():
-        expected = network(L)
-    actual = result.load_generator(tmp_path / "a.onnx").network(L)
+        expected = model(L)
+    actual = registry.from_file(tmp_path / "a.onnx")(L)
     torch.testing.assert_close(actual, expected, atol=1e-4, rtol=0)
 
 

@@ -15,7 +15,8 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from src import colorize
-from src.colorizers.checkpoint import load, load_generator
+from src.colorizers import registry
+from src.colorizers.checkpoint import load
 from src.data.crops import EpochShuffle
 from src.data.folder import FolderData
 from src.train import main
@@ -173,7 +174,9 @@ def test_regression_runs_at_odd_sizes(
     assert figures["test/ab_mae"] > 0
     rows = metrics(Path(config.run.folder))
     assert "train/d_loss_real" not in rows[0]
-    assert load_generator(Path(config.run.folder) / "checkpoints" / "best.ckpt").image_size == size
+    assert (
+        registry.from_file(Path(config.run.folder) / "checkpoints" / "best.ckpt").image_size == size
+    )
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
@@ -197,7 +200,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     folder = Path(config.run.folder)
     assert load(folder / "checkpoints" / "last.ckpt")["epoch"] == 0
     assert (folder / "curves.png").is_file()
-    load_generator(folder / "checkpoints" / "best.ckpt")
+    registry.from_file(folder / "checkpoints" / "best.ckpt")
 
 
 @pytest.mark.parametrize(
@@ -286,7 +289,7 @@ def test_ctrl_c_and_sigterm_say_where_the_run_is_and_how_to_go_on(
     assert "What it made is in outputs/unet_gan/" in rest
     [folder] = (tmp_path / "outputs" / "unet_gan").iterdir()
     assert f"python -m src.train resume=outputs/unet_gan/{folder.name}\n" in rest
-    load_generator(folder / "checkpoints" / "last.ckpt")
+    registry.from_file(folder / "checkpoints" / "last.ckpt")
 
 
 def test_names_of_sweep_folders_are_flat_short_and_different() -> None:

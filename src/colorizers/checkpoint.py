@@ -1,31 +1,25 @@
 """Loading checkpoints of strangers: no code of theirs runs, and only known classes are built."""
 
-import hashlib
 import importlib
 import json
 import pickle
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
-from src import files
 from src.errors import UserError
 from src.generators.generator import Generator
 
 GENERATORS = "src.generators"
 DISCRIMINATORS = "src.discriminators"
 OPTIMIZERS = "torch.optim"
-MAX_IMAGE_SIZE = 8192
 GENERATOR_PREFIX = "generator."
 EMA_PREFIX = "ema_generator.module."
-MEAN_AB = "mean_ab"
 WEIGHTS_SUFFIX = ".safetensors"
 DESCRIPTION = "hyper_parameters"  # what a file of weights says of its network, as JSON
 
@@ -81,25 +75,8 @@ def _is_in(package: str, module: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
-@dataclass(frozen=True)
-class TrainedGenerator:
-    """A generator in eval mode with what its checkpoint says of it.
-
-    Attributes:
-        network: L -> ab, both in [-1, 1].
-        image_size: short side in pixels at which pictures are shown to it.
-        mean_ab: (2,) the training set's mean ab, in a network's scale.
-        sha256: of the checkpoint's file.
-    """
-
-    network: nn.Module
-    image_size: int
-    mean_ab: Tensor
-    sha256: str
-
-
 def load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, or the weights of `save_weights`, as plain data; nothing in it can run.
+    """Read a checkpoint, or weights that were saved from one, as plain data; no code of it runs.
 
     Raises: UserError: if the file is missing, broken, or holds more than tensors and plain data.
     """
@@ -132,73 +109,6 @@ def _load_weights(path: Path) -> dict[str, Any]:
         described = json.loads((file.metadata() or {}).get(DESCRIPTION, "{}"))
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     return {"hyper_parameters": described, "state_dict": tensors}
-
-
-def save_weights(checkpoint_path: Path, target: Path) -> None:
-    """Write what inference needs of a checkpoint, in float16 and without the optimisers' state.
-
-    Raises: UserError: if the checkpoint is unsafe, incomplete, or no colouriser's.
-    """
-    checkpoint = load(checkpoint_path)
-    trained, given = _generator_of(checkpoint, checkpoint_path), checkpoint["hyper_parameters"]
-    described = json.dumps({key: given[key] for key in ("generator", "image_size")})
-    weights = {
-        f"{GENERATOR_PREFIX}{key}": weight.half() if weight.is_floating_point() else weight
-        for key, weight in trained.network.state_dict().items()
-    }
-    # One call gives the bytes, so that the file is whole or absent.
-    content = safetensors_bytes(weights | {MEAN_AB: trained.mean_ab}, {DESCRIPTION: described})
-    with files.whole(target) as partial:
-        partial.write_bytes(content)
-
-
-def load_generator(path: Path) -> TrainedGenerator:
-    """Build the generator of a checkpoint, with its averaged weights where it has them.
-
-    Raises: UserError: if the checkpoint is unsafe, incomplete, or no colouriser's.
-    """
-    return _generator_of(load(path), path)
-
-
-def _generator_of(checkpoint: Mapping[str, Any], path: Path) -> TrainedGenerator:
-    try:
-        hyper_parameters = checkpoint["hyper_parameters"]
-        config, image_size = hyper_parameters["generator"], hyper_parameters["image_size"]
-    except (KeyError, TypeError):
-        raise UserError(f"{path} is no checkpoint of this project: it lacks a generator") from None
-    if type(image_size) is not int or not 0 < image_size <= MAX_IMAGE_SIZE:
-        raise UserError(f"{path} asks for pictures of {image_size!r} pixels: not believable")
-    # On the meta device a network takes no memory, whatever size a stranger's numbers ask for.
-    try:
-        with torch.device("meta"):
-            network = build_generator(config)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    load_strictly(network, generator_weights(checkpoint, path), path, assign=True)
-    network = network.float().eval()
-    _try(network, path)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return TrainedGenerator(network, image_size, _mean_ab(checkpoint, path), sha256)
-
-
-def _mean_ab(checkpoint: Mapping[str, Any], path: Path) -> Tensor:
-    mean_ab = checkpoint["state_dict"].get(MEAN_AB)
-    is_pair = isinstance(mean_ab, Tensor) and mean_ab.shape == (2,)
-    if not is_pair or not bool((mean_ab.float().abs() <= 1).all()):
-        raise UserError(f"{path} does not say what the mean ab of its training set is")
-    return mean_ab.float()
-
-
-@torch.inference_mode()
-def _try(network: nn.Module, path: Path) -> None:
-    try:
-        ab = network(torch.zeros(1, 1, 32, 32))
-        works = ab.shape == (1, 2, 32, 32) and bool(ab.isfinite().all())
-    except Exception:
-        works = False
-    if not works:
-        raise UserError(f"{path} holds no working generator: it does not take L to ab")
 
 
 def generator_weights(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Tensor]:

@@ -4,16 +4,18 @@ import hashlib
 import logging
 import os
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from src import files
-from src.colorizers.checkpoint import MAX_IMAGE_SIZE, TrainedGenerator
+from src.colorizers.colorizer import MAX_IMAGE_SIZE, Colorizer, Hints, Reference
+from src.colorizers.trained import Trained
 from src.errors import UserError
 
 HINT = "pip install 'colorization[onnx]' brings it"
@@ -21,23 +23,29 @@ MAX_BYTES = 2_000_000_000  # what an ONNX file can be at most
 LARGEST_ERROR = 1e-4  # of ab in [-1, 1]
 
 
-class OnnxGenerator(nn.Module):
-    """L -> ab by ONNX Runtime."""
+@dataclass(eq=False, kw_only=True)
+class Exported(Colorizer):
+    """What ONNX Runtime runs, on the processor."""
 
-    def __init__(self, session: Any) -> None:
-        super().__init__()
-        self._session = session
+    session: Any
+    image_size: int
+    mean_ab: Float[Tensor, "2"]
+    sha256: str
+    name: str
 
-    def forward(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 2 h w"]:
-        try:
-            (ab,) = self._session.run(["ab"], {"L": L.cpu().contiguous().numpy()})
-        # Of ONNX Runtime's own kinds, which share no parent but this.
-        except Exception as error:
-            raise RuntimeError(f"ONNX Runtime: {str(error).splitlines()[0]}") from None
-        return torch.from_numpy(ab).to(L.device)
+    def __call__(
+        self,
+        L: Float[Tensor, "b 1 h w"],
+        hints: Hints | None = None,
+        reference: Reference | None = None,
+    ) -> Float[Tensor, "b 2 h w"]:
+        ab = _run(self.session, L.cpu())
+        if ab.shape != (len(L), 2, *L.shape[2:]):
+            raise UserError(f"the model's ab of {tuple(L.shape)} has the shape {tuple(ab.shape)}")
+        return ab.to(L.device)
 
 
-def load(path: Path) -> TrainedGenerator:
+def load(path: Path) -> Exported:
     """Load what `export` wrote.
 
     Raises: UserError: if ONNX Runtime is absent, or the file is missing, broken or foreign.
@@ -50,27 +58,35 @@ def load(path: Path) -> TrainedGenerator:
     content = path.read_bytes()
     try:
         # From memory: such a model can name no other file to be read.
-        network = OnnxGenerator(_session(runtime, content))
-        told = network._session.get_modelmeta().custom_metadata_map
+        session = _session(runtime, content)
+        told = session.get_modelmeta().custom_metadata_map
         image_size = int(told["image_size"])
         mean_ab = torch.tensor([float(value) for value in told["mean_ab"].split()])
-        ab = network(torch.zeros(1, 1, 32, 32))
+        ab = _run(session, torch.zeros(1, 1, 32, 32))
+    # A stranger's bytes end in whatever exception comes first.
     except Exception as error:
-        reason = (
-            str(error).splitlines()[0] if isinstance(error, RuntimeError) else "not of src.export"
-        )
+        reason = str(error) if isinstance(error, UserError) else "not of src.export"
         raise UserError(f"cannot use {path} as a model: {reason}") from None
     if not 0 < image_size <= MAX_IMAGE_SIZE or mean_ab.shape != (2,):
         raise UserError(f"{path} asks for pictures of {image_size} pixels: not believable")
     if ab.shape != (1, 2, 32, 32) or not bool(ab.isfinite().all()):
         raise UserError(f"{path} holds no working generator: it does not take L to ab")
     sha256 = hashlib.sha256(content).hexdigest()
-    return TrainedGenerator(network, image_size, mean_ab, sha256)
+    return Exported(
+        session=session, image_size=image_size, mean_ab=mean_ab, sha256=sha256, name=path.name
+    )
 
 
-def export(
-    trained: TrainedGenerator, path: Path, checked_on: list[Float[Tensor, "_ 1 _ _"]]
-) -> float:
+def _run(session: Any, L: Float[Tensor, "b 1 h w"]) -> Tensor:
+    try:
+        (ab,) = session.run(["ab"], {"L": L.contiguous().numpy()})
+    # Of ONNX Runtime's own kinds, which share no parent but this.
+    except Exception as error:
+        raise UserError(f"ONNX Runtime: {str(error).splitlines()[0]}") from None
+    return torch.from_numpy(ab)
+
+
+def export(trained: Trained, path: Path, checked_on: list[Float[Tensor, "_ 1 _ _"]]) -> float:
     """Write a generator as ONNX with free batch, height and width.
 
     Args: checked_on: L that both must give the same ab for; else nothing is written.
@@ -87,18 +103,24 @@ def export(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's own parts to one another
         program = torch.onnx.export(
-            trained.network, (torch.zeros(2, 1, 64, 96),), input_names=["L"], output_names=["ab"],
-            dynamic_shapes=(free,), dynamo=True, verbose=False,
-        )  # fmt: skip
+            trained.network,
+            (torch.zeros(2, 1, 64, 96),),
+            input_names=["L"],
+            output_names=["ab"],
+            dynamic_shapes=(free,),
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None
     program.model.metadata_props.update(
-        image_size=str(trained.image_size), checkpoint_sha256=trained.sha256,
+        image_size=str(trained.image_size),
+        checkpoint_sha256=trained.sha256,
         mean_ab=" ".join(str(float(value)) for value in trained.mean_ab),
-    )  # fmt: skip
+    )
     content = program.model_proto.SerializeToString()
-    network = OnnxGenerator(_session(runtime, content))
+    session = _session(runtime, content)
     with torch.inference_mode():
-        error = max(float((network(L) - trained.network(L)).abs().max()) for L in checked_on)
+        error = max(float((_run(session, L) - trained.network(L)).abs().max()) for L in checked_on)
     if not error <= LARGEST_ERROR:
         raise UserError(
             f"ONNX Runtime's ab is up to {error:.2g} from PyTorch's: expected at most "

@@ -3,17 +3,17 @@
 import hashlib
 from pathlib import Path
 
-from src.colorizers import checkpoint
-from src.colorizers.checkpoint import TrainedGenerator
+from src.colorizers import trained
+from src.colorizers.trained import Trained
 from src.errors import UserError
 
 PATH = Path(__file__).parent / "weights" / "lite0_unet.safetensors"
 SHA256 = "e734dfbbbb932267e9e498a66d245595ad846f523fdf9fb870e1866e6fd3c805"
 
 
-def load() -> TrainedGenerator:
+def load() -> Trained:
     """Load the shipped network. Raises: UserError: if its file is not what was shipped."""
     content = PATH.read_bytes() if PATH.is_file() else b""
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise UserError(f"{PATH} is not the file that ships with this version: install it anew")
-    return checkpoint.load_generator(PATH)
+    return trained.load(PATH)

@@ -1,6 +1,6 @@
-"""Every colouriser that is judged is one callable: a picture's truth -> its colouring.
+"""Whoever is judged: a callable that paints an example.
 
-Networks and constants are given nothing of it but L; `oracle_constant` cheats and says so.
+Colourisers are shown nothing but lightness; `oracle_constant` sees the truth and says so.
 """
 
 import re
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from src import color
-from src.colorizers.checkpoint import TrainedGenerator
+from src.colorizers import registry
+from src.colorizers.colorizer import Colorizer
+from src.colorizers.constants import Constant
 from src.errors import UserError
-from src.evaluation.examples import Example
-from src.inference.painting import predict_ab
-from src.inference.result import load_generator
-from src.metrics import Coloring
+from src.evaluation.examples import Example, as_samples
+from src.inference.painting import Painted, paint
+from src.inference.prediction import predict
 
-Colorer = Callable[[Example, Coloring], Coloring]
+Contestant = Callable[[Example], Painted]
 ZERO, CONSTANT, ORACLE = "zero", "constant", "oracle_constant"
 SAID = {
     ZERO: "ab = 0: grey",
@@ -30,55 +30,39 @@ SAID = {
 SAME = 0.05  # Lab units within which two training sets have the same mean ab
 
 
-@dataclass(frozen=True)
-class Blind:
-    """A colouriser that sees L alone. Attributes: predict: L -> ab, in a network's scale."""
-
-    predict: Callable[[Tensor], Tensor]
-
-    def __call__(self, example: Example, truth: Coloring) -> Coloring:
-        ab = self.predict(truth.L)
-        if not ab.isfinite().all():
-            raise UserError("the colouring is not finite")
-        return Coloring(truth.L, ab)
+def blind(colorizer: Colorizer) -> Contestant:
+    """Paint as src.colorize does, from lightness only."""
+    return lambda example: paint(example.samples, predict(example.samples, colorizer))
 
 
-def network(trained: TrainedGenerator) -> Blind:
-    return Blind(lambda L: predict_ab(L, trained.network, trained.image_size))
-
-
-def constant(ab: Float[Tensor, "2"]) -> Blind:
-    return Blind(lambda L: ab.to(L.device).view(1, 2, 1, 1).expand(-1, -1, *L.shape[2:]))
-
-
-def oracle_constant(_: Example, truth: Coloring) -> Coloring:
-    return Coloring(truth.L, truth.ab.mean(dim=(2, 3), keepdim=True).expand_as(truth.ab))
+def oracle_constant(example: Example) -> Painted:
+    _, ab = color.uint8_to_L_ab(torch.from_numpy(example.samples).permute(2, 0, 1)[None])
+    return blind(Constant(ORACLE, ab.mean(dim=(0, 2, 3))))(example)
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What another program made, with the lightness that it gave it."""
+class OtherProgram:
+    """What a program made, with the lightness that it gave it. Attributes: name: of the program."""
 
-    program: str
+    name: str
 
-    def __call__(self, example: Example, truth: Coloring) -> Coloring:
-        rgb = example.predictions[self.program].to(truth.L.device)
-        return Coloring(*color.uint8_to_L_ab(rgb[None]))
+    def __call__(self, example: Example) -> Painted:
+        return Painted(as_samples(example.predictions[self.name]), clipped=0.0)
 
 
-def references(trained: Mapping[str, TrainedGenerator]) -> dict[str, Colorer]:
-    """Return the colourisers that need no network, by name.
+def references(models: Mapping[str, Colorizer]) -> dict[str, Contestant]:
+    """Return the contestants that need no network, by name.
 
-    `constant` is of the first checkpoint; another checkpoint whose training set has another mean
-    adds its own, as `constant of NAME`. Without checkpoints there is none.
+    `constant` is of the first model, or else of the network that ships; another model whose
+    training set has another mean adds its own, as `constant of NAME`.
     """
-    found: dict[str, Colorer] = {ZERO: constant(torch.zeros(2))}
+    found = {ZERO: blind(registry.load(ZERO, None))}
     known: list[Tensor] = []
-    for name, own in trained.items():
-        differs = all((own.mean_ab - ab).abs().max() * color.AB_RANGE > SAME for ab in known)
-        if differs:
-            found[f"{CONSTANT} of {name}" if known else CONSTANT] = constant(own.mean_ab)
-            known.append(own.mean_ab)
+    for name, model in (models or {"": registry.from_file(None)}).items():
+        ab = model.mean_ab
+        if ab is not None and all((ab - one).abs().max() * color.AB_RANGE > SAME for one in known):
+            found[f"{CONSTANT} of {name}" if known else CONSTANT] = blind(Constant(CONSTANT, ab))
+            known.append(ab)
     return found | {ORACLE: oracle_constant}
 
 
@@ -95,7 +79,7 @@ def names(paths: Sequence[Path]) -> list[str]:
             if parts[-1] == "best" and len(parts) > 1:
                 parts.pop()
         count = 2 if parts[-1] == "last" or re.match(r"\d{4}-\d\d-\d\d", parts[-1]) else 1
-        taken = {*found, ZERO, CONSTANT, ORACLE}
+        taken = {*found, *registry.METHODS, ORACLE}
         while "/".join(parts[-count:]) in taken and count < len(parts):
             count += 1
         name, number = "/".join(parts[-count:]), 2
@@ -105,16 +89,16 @@ def names(paths: Sequence[Path]) -> list[str]:
     return found
 
 
-def load(paths: Sequence[Path]) -> tuple[dict[Path, TrainedGenerator], list[str]]:
+def load(paths: Sequence[Path]) -> tuple[dict[Path, Colorizer], list[str]]:
     """Load checkpoints and exported files.
 
     Returns: those that can be used, and what is wrong with the others.
     """
-    trained, faults = {}, []
+    loaded, faults = {}, []
     for path in paths:
         try:
-            trained[path] = load_generator(path)
-        except (OSError, ValueError) as error:
+            loaded[path] = registry.from_file(path)
+        except (OSError, UserError) as error:
             said = str(error)
             faults.append(said if str(path) in said else f"{path}: {said}")
-    return trained, faults
+    return loaded, faults

@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from torch import Tensor
 
 from src import color, files, ranks
-from src.colorizers import shipped
-from src.colorizers.checkpoint import TrainedGenerator
+from src.colorizers import registry, shipped
+from src.colorizers.colorizer import Colorizer
 from src.data.crops import Picture
 from src.errors import UserError, require, require_number, require_one_of, require_whole
 from src.evaluation import contestants, examples, pretrained, report, results
@@ -37,16 +38,31 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Judges:
-    """What is judged, by name: checkpoints with their networks, and other programs' pictures."""
+class Field:
+    """What is judged, by name.
+
+    Attributes:
+        paths: of checkpoints and of folders of predictions.
+        checkpoints: what is in those files.
+        methods: colourisers that need none.
+        predictions: other programs' pictures, by the judged pictures' names.
+    """
 
     paths: dict[str, Path]
-    trained: dict[str, TrainedGenerator]
+    checkpoints: dict[str, Colorizer]
+    methods: dict[str, Colorizer]
     predictions: dict[str, dict[str, Path]]
 
     @property
     def models(self) -> list[str]:
-        return [*self.trained, *self.predictions]
+        return [*self.checkpoints, *self.methods, *self.predictions]
+
+    def contestants(self) -> dict[str, contestants.Contestant]:
+        """Return them all, and the references beside them."""
+        colorizers = {**self.checkpoints, **self.methods}
+        found = {name: contestants.blind(own) for name, own in colorizers.items()}
+        found |= {name: contestants.OtherProgram(name) for name in self.predictions}
+        return found | contestants.references(self.checkpoints)
 
 
 def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
@@ -60,15 +76,15 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     _require_sense(config)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     chosen = examples.choose(Path(str(config.data.root)).expanduser())
-    judges, faults = _contestants(config, chosen.pictures, device)
+    field, faults = _field(config, chosen.pictures, device)
     features, distances, missing = pretrained.asked(config, device)
     faults += missing
     _tell(faults)
     limits = None if config.keep_grey else Rules(1, config.min_chroma_spread, config.one_hue)
     shown = examples.Examples(
-        chosen.pictures, config.protocol, judges.predictions, limits
+        chosen.pictures, config.protocol, field.predictions, limits
     )  # fmt: skip
-    judge = Judge(_colorers(judges), features, distances, device)
+    judge = Judge(field.contestants(), features, distances, device)
     judged = judge.judge(shown, workers)
     if judged.left_out or judged.grey:
         results.write_left_out(folder / LEFT_OUT, judged)
@@ -77,13 +93,13 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     if not judged.pictures:
         raise UserError(_nothing(judged, folder))
     found = results.totals(judged)
-    content = _content(config, typed, chosen, judges, judged, found) | {"left_out": faults}
+    content = _content(config, typed, chosen, field, judged, found) | {"left_out": faults}
     results.write_json(folder / FIGURES, content)
     results.write_rows(folder / ROWS, judged, chosen.classes)
-    report.write(folder / PAGE, content, judged, judge, shown, judges.paths)
+    report.write(folder / PAGE, content, judged, judge, shown, field.paths)
     title = (f"{len(judged.pictures)} pictures ({chosen.said}), {config.protocol}; 95 % intervals "
              "over images")  # fmt: skip
-    text = results.table(found, judges.models, title)
+    text = results.table(found, field.models, title)
     return Verdict("\n".join([text, *content["notes"]]), faults + bad)
 
 
@@ -91,33 +107,38 @@ def _require_sense(config: DictConfig) -> None:
     require_one_of("protocol", config.protocol, list(PROTOCOLS))
     for name in ("keep_grey", "fid", "lpips"):
         require(isinstance(config[name], bool), name, config[name], "true or false")
+    for name in _list(config.methods):
+        require_one_of("methods", name, list(registry.METHODS))
     require_number("min_chroma_spread", config.min_chroma_spread, 0)
     require_number("one_hue", config.one_hue, 0, 1)
 
 
-def _contestants(
+def _field(
     config: DictConfig, judged: Sequence[Picture], device: torch.device
-) -> tuple[Judges, list[str]]:
+) -> tuple[Field, list[str]]:
     asked = [Path(path).expanduser() for path in _list(config.checkpoints)]
     folders = [Path(path).expanduser() for path in _list(config.predictions)]
-    if not asked and not folders:
+    methods = _list(config.methods)
+    if not asked and not folders and not methods:
         asked = [shipped.PATH]
-    trained, faults = contestants.load(asked)
-    names = dict(zip([*trained, *folders], contestants.names([*trained, *folders]), strict=True))
+    loaded, faults = contestants.load(asked)
+    names = dict(zip([*loaded, *folders], contestants.names([*loaded, *folders]), strict=True))
     predictions = {}
     for folder in folders:
         try:
             predictions[names[folder]] = examples.matched(judged, folder)
-        except ValueError as error:
+        except UserError as error:
             faults.append(str(error))
-    if not trained and not predictions:
+    if not loaded and not predictions and not methods:
         raise UserError("; ".join(faults))
-    for own in trained.values():
-        own.network.to(device)
-    return Judges(
-        {names[path]: path for path in [*trained, *folders] if names[path]},
-        {names[path]: own for path, own in trained.items()}, predictions,
-    ), faults  # fmt: skip
+    first = next(iter(loaded), None)
+    field = Field(
+        {name: path for path, name in names.items()},
+        {names[path]: colorizer.to(device) for path, colorizer in loaded.items()},
+        {name: registry.load(name, first).to(device) for name in methods},
+        predictions,
+    )
+    return field, faults
 
 
 def _list(given: Any) -> list[str]:
@@ -125,12 +146,6 @@ def _list(given: Any) -> list[str]:
         return []
     several = isinstance(given, ListConfig)
     return list(dict.fromkeys(str(one) for one in (given if several else [given])))
-
-
-def _colorers(judges: Judges) -> dict[str, contestants.Colorer]:
-    networks = {name: contestants.network(own) for name, own in judges.trained.items()}
-    others = {name: contestants.Prediction(name) for name in judges.predictions}
-    return {**networks, **others, **contestants.references(judges.trained)}
 
 
 def _tell(faults: Sequence[str]) -> None:
@@ -147,15 +162,18 @@ def _nothing(judged: Judged, folder: Path) -> str:
 
 
 def _content(
-    config: DictConfig, typed: Sequence[str], chosen: examples.Chosen, judges: Judges,
+    config: DictConfig, typed: Sequence[str], chosen: examples.Chosen, field: Field,
     judged: Judged, found: Mapping[str, Mapping[str, Interval]],
 ) -> dict[str, Any]:  # fmt: skip
     checkpoints = {
-        name: {"path": str(judges.paths[name]), "sha256": own.sha256,
-               "image_size": own.image_size,
-               "mean_ab": [round(x, 4) for x in (own.mean_ab * color.AB_RANGE).tolist()]}
-        for name, own in judges.trained.items()
-    }  # fmt: skip
+        name: {
+            "path": str(field.paths[name]),
+            "sha256": own.sha256,
+            "image_size": own.image_size,
+            "mean_ab": _in_lab_units(own.mean_ab),
+        }
+        for name, own in field.checkpoints.items()
+    }
     return {
         "protocol": {"name": config.protocol,
                      "definition": f"{PROTOCOLS[config.protocol]}. {PREDICTED}"},
@@ -165,24 +183,28 @@ def _content(
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in PACKAGES},
         "checkpoints": checkpoints,
-        "predictions": {name: str(judges.paths[name]) for name in judges.predictions},
+        "predictions": {name: str(field.paths[name]) for name in field.predictions},
         "data": {
             "root": str(config.data.root), "which": chosen.said, "pictures": len(judged.pictures),
             "grey_left_out": len(judged.grey), "others_left_out": len(judged.left_out),
             "sha256": judged.sha256,
         },
         "meaning": results.MEANING,
-        "notes": _notes(config, judges, judged),
-        "models": judges.models,
+        "notes": _notes(config, judged),
+        "models": field.models,
         "colorizers": found,
         "frechet_images": len(judged.pictures),
-        "differences": results.differences(judged, judges.models),
+        "differences": results.differences(judged, field.models),
         "where": results.where(judged),
         "classes": results.by_class(judged, chosen.classes),
     }  # fmt: skip
 
 
-def _notes(config: DictConfig, judges: Judges, judged: Judged) -> list[str]:
+def _in_lab_units(ab: Tensor | None) -> list[float] | None:
+    return None if ab is None else [round(x, 4) for x in (ab * color.AB_RANGE).tolist()]
+
+
+def _notes(config: DictConfig, judged: Judged) -> list[str]:
     count = len(judged.pictures)
     notes = []
     if judged.grey:
@@ -195,9 +217,6 @@ def _notes(config: DictConfig, judges: Judges, judged: Judged) -> list[str]:
     if count < frechet.ENOUGH_PICTURES:
         notes.append(f"The Frechet distances rest on {count} pictures, fewer than "
                      f"{frechet.ENOUGH_PICTURES}: they rank nothing")  # fmt: skip
-    if not judges.trained:
-        notes.append("No checkpoint is given, so there is no training set's mean ab to compare "
-                     "with")  # fmt: skip
     root = Path(str(config.data.root)).expanduser()
     if (root / "train").is_dir() and not (root / "test").is_dir():
         notes.append("The folder has train/ and no test/, so pictures that a checkpoint was "

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -45,6 +47,17 @@ class Example:
     fault: str = ""
     is_grey: bool = False
 
+    @property
+    def samples(self) -> UInt8[ndarray, "h w 3"]:
+        """The picture as src.inference takes it. Raises: UserError: if it is left out."""
+        if self.rgb is None:
+            raise UserError(self.fault)
+        return as_samples(self.rgb)
+
+
+def as_samples(rgb: UInt8[Tensor, "3 h w"]) -> UInt8[ndarray, "h w 3"]:
+    return rgb.permute(1, 2, 0).contiguous().numpy()
+
 
 def choose(root: Path) -> Chosen:
     """List the test pictures of a split data set, or else all below `root`.
@@ -71,6 +84,12 @@ def choose(root: Path) -> Chosen:
     named = len(set(folders.values())) > 1
     pictures = [Picture(root / name, name) for name in sorted(folders)]
     return Chosen(pictures, folders if named else {}, said)
+
+
+def _read_as_colorize(path: Path) -> Image.Image:
+    """Read a picture as src.colorize does, whose metadata and depth are not judged."""
+    page = next(images.Photo(path).pages())
+    return Image.fromarray(images.eight_bit(page.samples)).convert("RGB")
 
 
 def matched(pictures: Sequence[Picture], folder: Path) -> dict[str, Path]:
@@ -124,7 +143,7 @@ class Examples(Dataset[Example]):
     def __getitem__(self, index: int) -> Example:
         picture = self.pictures[index]
         try:
-            image = images.read_rgb(picture.path)
+            image = _read_as_colorize(picture.path)
             with picture.path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             if self.limits is not None:

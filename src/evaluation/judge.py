@@ -1,19 +1,22 @@
-"""Going through the pictures once, with every colouriser, and keeping rows and sums alone."""
+"""Going through the pictures once, with every contestant, and keeping only rows and sums."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
+from jaxtyping import UInt8
+from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from src import color, metrics
 from src.errors import UserError
-from src.evaluation.contestants import Colorer
+from src.evaluation.contestants import Contestant
 from src.evaluation.examples import Example, Examples
 from src.evaluation.pretrained import Distance, Features
+from src.inference.painting import Painted
 from src.inference.threads import side_by_side
 from src.metrics import Coloring
 from src.metrics.frechet import Gaussian
@@ -64,22 +67,22 @@ class Judge:
     """Judges pictures one by one.
 
     Attributes:
-        colorers: by name.
+        contestants: by name.
         features: networks between whose features Frechet distances are taken.
         distances: figures of pairs of pictures beyond src.metrics.
     """
 
-    colorers: Mapping[str, Colorer]
+    contestants: Mapping[str, Contestant]
     features: Mapping[str, Features]
     distances: Mapping[str, Distance]
     device: torch.device
 
     def judge(self, examples: Examples, num_workers: int) -> Judged:
         judged = Judged()
-        for name in self.colorers:
+        for name in self.contestants:
             judged.figures[name], judged.regions[name] = {}, Regions()
         for name in self.features:
-            judged.gaussians[name] = {who: Gaussian() for who in ("", *self.colorers)}
+            judged.gaussians[name] = {who: Gaussian() for who in ("", *self.contestants)}
         digest = hashlib.sha256()
         measured = side_by_side(self._measure, read(examples, num_workers))
         bar = tqdm(measured, "judging", len(examples), unit=" pictures", disable=None)
@@ -95,29 +98,33 @@ class Judge:
         judged.sha256 = digest.hexdigest()
         return judged
 
-    def colorings(self, example: Example) -> tuple[Coloring, dict[str, Coloring]]:
-        """Return the truth, and every colouring of it. Raises: UserError: if there is none."""
-        if example.rgb is None:
-            raise UserError(example.fault)
-        truth = Coloring(*color.uint8_to_L_ab(example.rgb[None].to(self.device)))
-        return truth, {name: colorer(example, truth) for name, colorer in self.colorers.items()}
+    def painted(self, example: Example) -> dict[str, Painted]:
+        """Return what each contestant makes of it. Raises: UserError: if it is left out."""
+        return {name: contestant(example) for name, contestant in self.contestants.items()}
+
+    def seen(self, samples: UInt8[ndarray, "h w 3"]) -> Coloring:
+        """Return a picture as figures take it, from the pixels that a file would hold."""
+        rgb = torch.from_numpy(samples).permute(2, 0, 1)[None].to(self.device)
+        return Coloring(*color.uint8_to_L_ab(rgb))
 
     @torch.inference_mode()
     def _measure(self, example: Example) -> tuple[Example, str, dict[str, Measured]]:
         """Measure every colouring, and the truth under ""; or say why that cannot be."""
         try:
-            truth, colorings = self.colorings(example)
-        except ValueError as error:
+            truth, painted = self.seen(example.samples), self.painted(example)
+        except UserError as error:
             return example, str(error), {}
-        found = {"": Measured({name: TRUE[name](truth.rgb).item() for name in TRUE},
-                              self._features(truth), Regions())}  # fmt: skip
-        for name, coloring in colorings.items():
+        true = {name: TRUE[name](truth.rgb).item() for name in TRUE}
+        found = {"": Measured(true, self._features(truth), Regions())}
+        for name, picture in painted.items():
+            coloring = self.seen(picture.samples)
             difference = metrics.color_difference(coloring, truth)
             own = metrics.figures(coloring, truth, difference)
             own |= {figure: d(coloring.rgb, truth.rgb) for figure, d in self.distances.items()}
             regions = Regions()
             regions.add(coloring.lab, truth.lab, difference)
             figures = {figure: value.item() for figure, value in own.items()}
+            figures["clipped"] = picture.clipped  # which the painted pixels no longer show
             found[name] = Measured(figures, self._features(coloring), regions)
         return example, "", found
 

@@ -12,8 +12,7 @@ from src.errors import UserError
 SIDE = 256  # pixels of the squares
 LEAST = 11  # pixels of a side, which SSIM's window needs
 PREDICTED = (
-    "Every network sees L at the short side that it was trained at, and its ab is enlarged to the "
-    "judged size, as src.colorize does it"
+    "The judged pixels are those that src.colorize --format png writes of this picture, in 8 bits"
 )
 PROTOCOLS = {
     "stretch256": (

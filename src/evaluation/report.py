@@ -14,14 +14,13 @@ import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
-from torch import Tensor
 
 from src import files, metrics
 from src.errors import UserError
 from src.evaluation import charts, contestants, results
-from src.evaluation.examples import Examples
+from src.evaluation.examples import Example, Examples
 from src.evaluation.judge import Judge, Judged, read
-from src.metrics import Coloring, regions
+from src.metrics import regions
 
 OF_EACH, SAMPLE = 3, 6  # best, median and worst pictures; pictures of the fixed sample
 LONG_SIDE = 384  # pixels
@@ -93,7 +92,7 @@ def write(
         swatches=charts.swatches(), failures=_failures(content),
         colors={name: charts.color_of(name, models) for name in models},
         map_limit=charts.MAP_LIMIT, skin=regions,
-        curves=_curves(paths, models), shown_classes=CLASSES,
+        curves=_curves(paths), shown_classes=CLASSES,
     ))  # fmt: skip
 
 
@@ -131,9 +130,8 @@ def _shown(
     for example in read(again, 0):
         try:
             with torch.inference_mode():
-                truth, colorings = judge.colorings(example)
-                found[example.name] = _tiles(example.name, truth, colorings, models, side)
-        except ValueError as error:
+                found[example.name] = Shown(example.name, _tiles(judge, example, models, side))
+        except UserError as error:
             raise UserError(f"{example.name} has changed meanwhile: {error}") from None
     return found
 
@@ -144,24 +142,18 @@ def side_of(pictures: int, models: int) -> int:
     return min(LONG_SIDE, int(math.sqrt(BUDGET / BYTES_A_PIXEL / tiles)))
 
 
-def _tiles(
-    name: str, truth: Coloring, colorings: Mapping[str, Coloring], models: Sequence[str], side: int
-) -> Shown:
+def _tiles(judge: Judge, example: Example, models: Sequence[str], side: int) -> list[Tile]:
+    truth, painted = judge.seen(example.samples), judge.painted(example)
     tiles = []
-    for own in (contestants.ZERO, *models):
-        difference = metrics.color_difference(colorings[own], truth)
-        painted = Image.fromarray(charts.heat_map(difference[0].cpu().numpy()))
-        heat_map = "" if own == contestants.ZERO else data_uri(painted, side)
-        picture = data_uri(_image(colorings[own].rgb), side)
-        label = "grey" if own == contestants.ZERO else own
+    for name in dict.fromkeys((contestants.ZERO, *models)):
+        difference = metrics.color_difference(judge.seen(painted[name].samples), truth)
+        map_of_errors = Image.fromarray(charts.heat_map(difference[0].cpu().numpy()))
+        heat_map = "" if name == contestants.ZERO else data_uri(map_of_errors, side)
+        picture = data_uri(Image.fromarray(painted[name].samples), side)
+        label = "grey" if name == contestants.ZERO else name
         tiles.append(Tile(label, picture, float(difference.mean()), heat_map))
-    tiles.append(Tile("truth", data_uri(_image(truth.rgb), side), None, ""))
-    return Shown(name, tiles)
-
-
-def _image(rgb: Tensor) -> Image.Image:
-    pixels = (rgb[0] * 255).round().to(torch.uint8).permute(1, 2, 0)
-    return Image.fromarray(pixels.cpu().numpy())
+    tiles.append(Tile("truth", data_uri(Image.fromarray(example.samples), side), None, ""))
+    return tiles
 
 
 def data_uri(image: Image.Image, side: int) -> str:
@@ -176,7 +168,7 @@ def _hue_charts(content: Mapping[str, Any]) -> dict[str, Markup]:
     models, where = content["models"], content["where"]
     errors = {
         name: {hue: own["delta_e2000"] for hue, own in where[name]["hue"].items()}
-        for name in (*models, contestants.ZERO)
+        for name in dict.fromkeys((*models, contestants.ZERO))
     }
     ratios = {
         name: {hue: where[name]["hue"][hue]["chroma_ratio"] for hue in regions.HUES}
@@ -208,12 +200,12 @@ def _failures(content: Mapping[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def _curves(paths: Mapping[str, Path], models: Sequence[str]) -> Markup | None:
+def _curves(paths: Mapping[str, Path]) -> Markup | None:
     """Draw val/ab_mae of the runs whose metrics.csv lies beside their checkpoints."""
     runs, last = {}, {}
-    for name in models:
-        file = paths[name].absolute().parent.parent / "metrics.csv"
-        rows = _rows(file) if paths[name].suffix == ".ckpt" else []
+    for name, path in paths.items():
+        file = path.absolute().parent.parent / "metrics.csv"
+        rows = _rows(file) if path.suffix == ".ckpt" else []
         points = [(epoch, error) for epoch, error, _ in rows]
         if points:
             runs[name], last[name] = points, rows[-1][2]

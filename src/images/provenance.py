@@ -14,10 +14,10 @@ from defusedxml.ElementTree import iterparse
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-# IPTC's word for pixels of a photograph joined with those that a trained model made.
-DIGITAL_SOURCE_TYPE = (
-    "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-)
+# IPTC's words for a photograph joined with what a trained model made, or changed by plain rules.
+SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+BY_MODEL = f"{SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia"
+BY_RULES = f"{SOURCE_TYPES}algorithmicallyEnhanced"
 LABEL = "Colours guessed by AI"
 NAMESPACES = {
     "x": "adobe:ns:meta/",
@@ -45,14 +45,16 @@ class Record:
     Attributes:
         software: its name.
         version: of the software.
-        model_sha256: of the file that the colours come from.
+        model: where the colours come from: sha256:... of a trained model's file, or a method.
+        is_trained: whether that is a trained model.
         settings: that the colours depend on.
         when: with its time zone.
     """
 
     software: str
     version: str
-    model_sha256: str
+    model: str
+    is_trained: bool
     settings: Mapping[str, object]
     when: datetime
 
@@ -114,11 +116,12 @@ def _packet(root: ElementTree.Element) -> bytes:
 
 def _add(rdf: ElementTree.Element, record: Record) -> None:
     own = {
-        "Iptc4xmpExt:DigitalSourceType": DIGITAL_SOURCE_TYPE,
-        "Iptc4xmpExt:AISystemUsed": record.software,
-        "Iptc4xmpExt:AISystemVersionUsed": f"{record.version}, model {record.model_sha256}",
+        "Iptc4xmpExt:DigitalSourceType": BY_MODEL if record.is_trained else BY_RULES,
         "xmp:MetadataDate": record.when.isoformat(timespec="seconds"),
     }
+    if record.is_trained:
+        own["Iptc4xmpExt:AISystemUsed"] = record.software
+        own["Iptc4xmpExt:AISystemVersionUsed"] = f"{record.version}, model {record.model}"
     _remove(rdf, tuple(own))
     first = rdf.find(_name("rdf:Description"))
     about = "" if first is None else first.get(_name("rdf:about"), "")
@@ -137,7 +140,7 @@ def _add(rdf: ElementTree.Element, record: Record) -> None:
         "stEvt:action": "edited",
         "stEvt:softwareAgent": f"{record.software} {record.version}",
         "stEvt:when": record.when.isoformat(timespec="seconds"),
-        "stEvt:parameters": f"colorized by model {record.model_sha256}; {settings}",
+        "stEvt:parameters": f"colorized by model {record.model}; {settings}",
     }.items():
         ElementTree.SubElement(event, _name(name)).text = value
 

@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image
 
 from src import files
-from src.colorizers import checkpoint, shipped
-from src.colorizers.checkpoint import TrainedGenerator
+from src.colorizers.colorizer import Colorizer
 from src.errors import UserError
 from src.images import MAX_SEGMENT, Page, Photo, eight_bit, provenance, write_pages
-from src.inference import painting
+from src.inference.painting import paint
+from src.inference.prediction import Prediction, predict
 
 SOFTWARE = "colorization"
 # The first suffix is the usual one.
@@ -54,20 +54,6 @@ class Options:
     provenance: bool = True
 
 
-def load_generator(path: Path | None) -> TrainedGenerator:
-    """Load a checkpoint or an exported file; None is the network that ships.
-
-    Raises: UserError: if it is refused.
-    """
-    if path is None or path == shipped.PATH:
-        return shipped.load()
-    if path.suffix.lower() == ".onnx":
-        from src.colorizers import onnx
-
-        return onnx.load(path)
-    return checkpoint.load_generator(path)
-
-
 def output_name(photo: Photo, options: Options) -> str:
     """Name the coloured file: as the photo's, with the suffix of its format."""
     suffixes = SUFFIXES[_output_format(photo, options)]
@@ -81,9 +67,7 @@ def _output_format(photo: Photo, options: Options) -> str:
     return photo.format if photo.format in SUFFIXES else "PNG"
 
 
-def color_file(
-    photo: Photo, target: Path, trained: TrainedGenerator, options: Options
-) -> list[str]:
+def colorize_file(photo: Photo, target: Path, colorizer: Colorizer, options: Options) -> list[str]:
     """Colour all pages of a photo and write them to `target`, whole or not at all.
 
     Returns: what a person should know about the result.
@@ -103,7 +87,7 @@ def color_file(
         notes.append("in colour already: it changed its format alone")
     chroma: list[float] = []
     pixels = sum(width * height for width, height in photo.sizes) * (1 + options.side_by_side)
-    pages = _colored(photo, form, trained, options, chroma)
+    pages = _painted(photo, form, colorizer, options, chroma)
     write_pages(pages, target, form, pixels)
     if chroma and max(chroma) < NEAR_GREY:
         notes.append(
@@ -113,29 +97,25 @@ def color_file(
     return notes
 
 
-def _colored(
-    photo: Photo, form: str, trained: TrainedGenerator, options: Options, chroma: list[float]
+def _painted(
+    photo: Photo, form: str, colorizer: Colorizer, options: Options, chroma: list[float]
 ) -> Iterator[Page]:
     for page in photo.pages():
         record, own = None, page.metadata
         if not (options.keep_color and _in_color(page)):
-            page = _color_page(page, trained, options, chroma)
-            record = _record(trained, options) if options.provenance else None
+            prediction = predict(page.samples, colorizer, options.size)
+            prediction = prediction.saturated(options.saturation)
+            chroma.append(prediction.mean_chroma)
+            page = _painted_page(page, prediction, options)
+            record = _record(colorizer, options) if options.provenance else None
         xmp = provenance.described(own.xmp, record, own.extended_xmp)
         xmp, extended = provenance.split(xmp, MAX_SEGMENT) if form == "JPEG" else (xmp, b"")
         yield replace(page, metadata=replace(own, xmp=xmp, extended_xmp=extended))
 
 
-def _color_page(
-    page: Page, trained: TrainedGenerator, options: Options, chroma: list[float]
-) -> Page:
-    size = options.size or trained.image_size
-    colored = painting.colorize(
-        page.samples, trained.network, size, saturation=options.saturation,
-        guided=options.enlarge == "guided",
-    )  # fmt: skip
-    chroma.append(colored.mean_chroma)
-    samples, alpha = colored.samples, page.alpha
+def _painted_page(page: Page, prediction: Prediction, options: Options) -> Page:
+    guided = options.enlarge == "guided"
+    samples, alpha = paint(page.samples, prediction, guided=guided).samples, page.alpha
     if options.side_by_side:
         before = page.samples if page.samples.ndim == 3 else page.samples[..., None]
         before = np.broadcast_to(before, samples.shape)
@@ -146,11 +126,12 @@ def _color_page(
     return Page(samples, alpha, page.metadata)
 
 
-def _record(trained: TrainedGenerator, options: Options) -> provenance.Record:
-    size = options.size or trained.image_size
+def _record(colorizer: Colorizer, options: Options) -> provenance.Record:
+    size = options.size or colorizer.image_size
     settings = {"size": size, "saturation": options.saturation, "enlarge": options.enlarge}
     when = datetime.now(UTC).astimezone()
-    return provenance.Record(SOFTWARE, version(), f"sha256:{trained.sha256}", settings, when)
+    model = f"sha256:{colorizer.sha256}" if colorizer.sha256 else colorizer.name
+    return provenance.Record(SOFTWARE, version(), model, bool(colorizer.sha256), settings, when)
 
 
 @cache

@@ -1,6 +1,5 @@
 """Checkpoints that are whole or absent, and that stay right when their folder moves."""
 
-import errno
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from src import files
 
 PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
@@ -29,7 +27,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
                 torch.save(checkpoint, partial)
         # torch's own writer turns a full disk into a RuntimeError.
         except (OSError, RuntimeError) as error:
-            if isinstance(error, OSError) and error.errno not in NO_ROOM:
+            if isinstance(error, OSError) and error.errno not in files.NO_ROOM:
                 raise
             left = "the one before it is intact" if path.exists() else "there is none before it"
             raise OSError(

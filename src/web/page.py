@@ -10,8 +10,8 @@ import gradio as gr
 import skimage
 from PIL import Image
 
-from src.colorizers.checkpoint import TrainedGenerator
-from src.errors import UserError
+from src.colorizers.colorizer import Colorizer
+from src.errors import EXPECTED, UserError
 from src.images import Photo, UnreadableImageError, read_rgb
 from src.inference import result
 from src.inference.result import Options
@@ -32,7 +32,7 @@ guesses**, and the file says so in its metadata. Nothing leaves this computer.""
 TOO_LARGE = f"at most {MAX_PIXELS // 10**6} megapixels fit here: python -m src.colorize takes more"
 
 
-def serve(models: Mapping[str, TrainedGenerator], folder: Path, port: int) -> None:
+def serve(models: Mapping[str, Colorizer], folder: Path, port: int) -> None:
     """Serve the page on 127.0.0.1 until the process is stopped.
 
     Args:
@@ -60,13 +60,13 @@ def launch(app: gr.Blocks, port: int) -> str:
     return str(address)
 
 
-def build(models: Mapping[str, TrainedGenerator], folder: Path) -> gr.Blocks:
+def build(models: Mapping[str, Colorizer], folder: Path) -> gr.Blocks:
     """Lay the page out. Args: models, folder: as for serve."""
     names = list(models)
     made = [str(path) for path in examples(folder)]
     largest = max(LARGEST_SIZE, *(model.image_size for model in models.values()))
 
-    def color(
+    def colorize(
         upload: str | None, model: str, size: int, saturation: float, label: bool
     ) -> tuple[Any, Any, str]:
         _sweep(folder)
@@ -74,12 +74,11 @@ def build(models: Mapping[str, TrainedGenerator], folder: Path) -> gr.Blocks:
             return None, gr.DownloadButton(interactive=False), "Choose a photo first."
         options = Options(size=int(size), saturation=saturation, label=label)
         try:
-            pair, result, notes = color_upload(Path(upload), models[model], options, folder)
-        # RuntimeError is torch's word for memory that is not there.
-        except (OSError, ValueError, RuntimeError) as error:
+            pair, painted, notes = colorize_upload(Path(upload), models[model], options, folder)
+        except EXPECTED as error:
             said = f"{Path(upload).name}: {error}"
             raise gr.Error(said, duration=None, print_exception=False) from None
-        return pair, gr.DownloadButton(value=str(result), interactive=True), "\n\n".join(notes)
+        return pair, gr.DownloadButton(value=str(painted), interactive=True), "\n\n".join(notes)
 
     with gr.Blocks(title="Colour an old photo", analytics_enabled=False) as app:
         gr.Markdown(INTRODUCTION)
@@ -112,17 +111,17 @@ def build(models: Mapping[str, TrainedGenerator], folder: Path) -> gr.Blocks:
                 notes = gr.Markdown()
         inputs, outputs = [upload, model, size, saturation, label], [slider, download, notes]
         shown.click(lambda index: made[index], shown, upload, queue=False)
-        start.click(color, inputs, outputs, api_name="color")
+        start.click(colorize, inputs, outputs, api_name="color")
         # What is there to download is no longer this photo's.
         upload.change(lambda: gr.DownloadButton(interactive=False), None, download, queue=False)
-        upload.change(color, inputs, outputs)
+        upload.change(colorize, inputs, outputs)
         model.change(lambda name: models[name].image_size, model, size, queue=False)
     # One at a time: the others wait, instead of running out of memory together.
     return app.queue(default_concurrency_limit=1, max_size=MAX_WAITING, api_open=False)
 
 
-def color_upload(
-    source: Path, model: TrainedGenerator, options: Options, folder: Path
+def colorize_upload(
+    source: Path, model: Colorizer, options: Options, folder: Path
 ) -> tuple[tuple[str, str], Path, list[str]]:
     """Colour a photo that someone sent.
 
@@ -134,11 +133,11 @@ def color_upload(
     if pixels > MAX_PIXELS:
         raise UnreadableImageError(f"{pixels / 1e6:.0f} megapixels are too many; {TOO_LARGE}")
     place = Path(mkdtemp(dir=folder))
-    colored = place / result.output_name(photo, options)
-    notes = result.color_file(photo, colored, model, options)
-    before, after = (_preview(path, place / f"{name}.jpg") for name, path in
-                     (("before", source), ("after", colored)))  # fmt: skip
-    return (before, after), colored, notes
+    painted = place / result.output_name(photo, options)
+    notes = result.colorize_file(photo, painted, model, options)
+    before = _preview(source, place / "before.jpg")
+    after = _preview(painted, place / "after.jpg")
+    return (before, after), painted, notes
 
 
 def examples(folder: Path) -> list[Path]:

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from src import export, images
+from src.colorizers import registry
 from src.generators.unet import UNet
 from src.inference import result
 from tests.benchmarks.row import row
@@ -117,12 +118,11 @@ def seconds(command: list[str]) -> float:
 
 
 def main(model: str, photo: str, out: str) -> None:
-    trained = result.load_generator(Path(model))
+    colorizer = registry.from_file(Path(model))
     for _ in range(2):
         began = time.perf_counter()
-        result.color_file(
-            images.Photo(Path(photo)), Path(out, "warm.jpg"), trained, result.Options()
-        )
+        options = result.Options()
+        result.colorize_file(images.Photo(Path(photo)), Path(out, "warm.jpg"), colorizer, options)
         warm = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     print(json.dumps({"warm": warm, "gigabytes": peak}))

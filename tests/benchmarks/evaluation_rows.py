@@ -12,6 +12,7 @@ from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from src import metrics
+from src.colorizers.constants import Constant
 from src.data.crops import Picture
 from src.evaluation import contestants
 from src.evaluation.examples import Examples
@@ -68,10 +69,14 @@ def difference_row(rounds: int) -> dict[str, Any]:
 
 def judge_of_constants() -> Judge:
     """A colouriser in place of a network, and the three references."""
-    tinted = {name: contestants.constant(torch.tensor([0.02, own])) for name, own in
-              (("model", 0.1), (contestants.CONSTANT, 0.06), (contestants.ZERO, 0.0))}  # fmt: skip
-    of: dict[str, contestants.Colorer] = {**tinted, contestants.ORACLE: contestants.oracle_constant}
-    return Judge(of, {}, {}, torch.device("cpu"))
+    tints = {"model": 0.1, contestants.CONSTANT: 0.06, contestants.ZERO: 0.0}
+    of: dict[str, contestants.Contestant] = {
+        name: contestants.blind(Constant(name, torch.tensor([0.02, b])))
+        for name, b in tints.items()
+    }
+    return Judge(
+        of | {contestants.ORACLE: contestants.oracle_constant}, {}, {}, torch.device("cpu")
+    )
 
 
 def judging_row(rounds: int, examples: Examples) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from src.colorizers import checkpoint
+from src.colorizers import checkpoint, trained
 from src.generators.unet import UNet, Up
 
 UNET = {"_target_": "src.generators.unet.UNet", "base_channels": 4}
@@ -27,13 +27,13 @@ def save(path: Path, **changes: Any) -> Path:
 def test_a_generator_comes_back_as_it_was_and_in_eval_mode(tmp_path: Path) -> None:
     original = UNet(4).eval()
     state = {f"generator.{key}": value for key, value in original.state_dict().items()}
-    trained = checkpoint.load_generator(save(tmp_path / "a.ckpt", state_dict=state))
+    model = trained.load(save(tmp_path / "a.ckpt", state_dict=state))
     L = torch.rand(1, 1, 40, 40)
-    assert not trained.network.training
-    assert trained.image_size == 32
-    assert torch.equal(trained.network(L), original(L))
-    assert trained.mean_ab.tolist() == pytest.approx([0.02, 0.05])
-    assert trained.sha256 == hashlib.sha256((tmp_path / "a.ckpt").read_bytes()).hexdigest()
+    assert not model.network.training
+    assert model.image_size == 32
+    assert torch.equal(model.network(L), original(L))
+    assert model.mean_ab.tolist() == pytest.approx([0.02, 0.05])
+    assert model.sha256 == hashlib.sha256((tmp_path / "a.ckpt").read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("mean_ab", [None, 3, torch.ones(3), torch.full((2,), torch.nan)])
@@ -41,15 +41,15 @@ def test_a_mean_ab_that_is_none_is_refused(tmp_path: Path, mean_ab: object) -> N
     state = {f"generator.{key}": value for key, value in UNet(4).state_dict().items()}
     path = save(tmp_path / "a.ckpt", state_dict=state | {"mean_ab": mean_ab})
     with pytest.raises(ValueError, match="mean ab of its training set"):
-        checkpoint.load_generator(path)
+        trained.load(path)
 
 
 def test_the_moving_average_is_preferred(tmp_path: Path) -> None:
     networks = {"generator.": UNet(4), "ema_generator.module.": UNet(4)}
     state = {p + key: v for p, net in networks.items() for key, v in net.state_dict().items()}
-    trained = checkpoint.load_generator(save(tmp_path / "a.ckpt", state_dict=state))
+    model = trained.load(save(tmp_path / "a.ckpt", state_dict=state))
     L = torch.rand(1, 1, 32, 32)
-    assert torch.equal(trained.network(L), networks["ema_generator.module."].eval()(L))
+    assert torch.equal(model.network(L), networks["ema_generator.module."].eval()(L))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_targets_outside_the_allow_list_are_refused(tmp_path: Path, target: obje
     hostile = {"generator": {"_target_": target, "command": "true"}, "image_size": 32}
     path = save(tmp_path / "a.ckpt", hyper_parameters=hostile)
     with pytest.raises(ValueError, match=r"a\.ckpt: .*(not allowed|does not exist)") as refusal:
-        checkpoint.load_generator(path)
+        trained.load(path)
     assert "\n" not in str(refusal.value)
 
 
@@ -75,7 +75,7 @@ class Bomb:
 def test_a_pickle_that_calls_something_is_refused_and_does_not_run(tmp_path: Path) -> None:
     path = save(tmp_path / "a.ckpt", bomb=Bomb())
     with pytest.raises(ValueError, match="could run code") as refusal:
-        checkpoint.load_generator(path)
+        trained.load(path)
     assert "\n" not in str(refusal.value)
     assert not Path("exploded").exists()
 
@@ -83,7 +83,7 @@ def test_a_pickle_that_calls_something_is_refused_and_does_not_run(tmp_path: Pat
 def test_huge_networks_cost_no_memory_before_they_are_refused(tmp_path: Path) -> None:
     huge = {"generator": UNET | {"base_channels": 100_000}, "image_size": 32}
     with pytest.raises(ValueError, match="of another shape"):
-        checkpoint.load_generator(save(tmp_path / "a.ckpt", hyper_parameters=huge))
+        trained.load(save(tmp_path / "a.ckpt", hyper_parameters=huge))
 
 
 def changed(**changes: Any) -> dict[str, Any]:
@@ -104,7 +104,7 @@ SHAPE = UNet(4).state_dict()["head.0.weight"].shape
 def test_weights_that_are_not_plain_numbers_are_refused(tmp_path: Path, weight: Tensor) -> None:
     path = save(tmp_path / "a.ckpt", state_dict=changed(**{"head.0.weight": weight}))
     with pytest.raises(ValueError, match=r"a\.ckpt") as refusal:
-        checkpoint.load_generator(path)
+        trained.load(path)
     assert "\n" not in str(refusal.value)
 
 
@@ -120,7 +120,7 @@ def test_generators_that_make_no_sense_are_refused(tmp_path: Path, generator: ob
     hyper_parameters = {"generator": generator, "image_size": 32}
     path = save(tmp_path / "a.ckpt", hyper_parameters=hyper_parameters)
     with pytest.raises(ValueError, match="not") as refusal:
-        checkpoint.load_generator(path)
+        trained.load(path)
     assert "\n" not in str(refusal.value)
 
 
@@ -133,7 +133,7 @@ def test_a_part_of_a_network_is_no_generator(tmp_path: Path) -> None:
         state_dict=state,
     )
     with pytest.raises(ValueError, match="Up is not allowed: expected a generator"):
-        checkpoint.load_generator(path)
+        trained.load(path)
 
 
 def test_a_generator_that_does_not_work_is_refused(tmp_path: Path) -> None:
@@ -143,27 +143,27 @@ def test_a_generator_that_does_not_work_is_refused(tmp_path: Path) -> None:
     }
     path = save(tmp_path / "a.ckpt", hyper_parameters=hyper_parameters, state_dict={})
     with pytest.raises(ValueError, match="does not take L to ab"):
-        checkpoint.load_generator(path)
+        trained.load(path)
 
 
 def test_every_key_that_does_not_match_is_named(tmp_path: Path) -> None:
     state = {f"generator.{key}": value for key, value in UNet(4).state_dict().items()}
     state["generator.extra"] = state.pop("generator.head.0.bias")
     with pytest.raises(ValueError, match=r"missing: head\.0\.bias; unexpected: extra"):
-        checkpoint.load_generator(save(tmp_path / "a.ckpt", state_dict=state))
+        trained.load(save(tmp_path / "a.ckpt", state_dict=state))
 
 
 @pytest.mark.parametrize("bad", [-1, 0, 10**9, "256", None, [1], True])
 def test_unbelievable_sizes_are_refused(tmp_path: Path, bad: object) -> None:
     hyper_parameters = {"generator": UNET, "image_size": bad}
     with pytest.raises(ValueError, match="not believable"):
-        checkpoint.load_generator(save(tmp_path / "a.ckpt", hyper_parameters=hyper_parameters))
+        trained.load(save(tmp_path / "a.ckpt", hyper_parameters=hyper_parameters))
 
 
 def test_unknown_options_are_refused(tmp_path: Path) -> None:
     hyper_parameters = {"generator": UNET | {"wings": 2}, "image_size": 32}
     with pytest.raises(ValueError, match="cannot be built"):
-        checkpoint.load_generator(save(tmp_path / "a.ckpt", hyper_parameters=hyper_parameters))
+        trained.load(save(tmp_path / "a.ckpt", hyper_parameters=hyper_parameters))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_files_that_are_no_checkpoints_say_so_in_one_line(tmp_path: Path, conten
     path = tmp_path / "a.ckpt"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.ckpt") as refusal:
-        checkpoint.load_generator(path)
+        trained.load(path)
     assert "\n" not in str(refusal.value)
 
 
@@ -185,15 +185,15 @@ def test_truncated_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
     save(tmp_path / "stateless.ckpt", state_dict=None)
     for name in ("half", "list", "other", "stateless", "absent"):
         with pytest.raises(ValueError, match=f"{name}.ckpt") as refusal:
-            checkpoint.load_generator(tmp_path / f"{name}.ckpt")
+            trained.load(tmp_path / f"{name}.ckpt")
         assert len(str(refusal.value)) < len(str(tmp_path)) + 110
 
 
 def test_saved_weights_are_small_and_colour_as_the_checkpoint_does(tmp_path: Path) -> None:
     original, weights = save(tmp_path / "a.ckpt"), tmp_path / "a.safetensors"
-    checkpoint.save_weights(original, weights)
+    trained.save_weights(original, weights)
     assert weights.stat().st_size < 0.6 * original.stat().st_size
-    first, second = checkpoint.load_generator(original), checkpoint.load_generator(weights)
+    first, second = trained.load(original), trained.load(weights)
     L = torch.rand(1, 1, 40, 40) * 2 - 1
     torch.testing.assert_close(first.network(L), second.network(L), atol=2e-3, rtol=0)
     assert second.image_size == 32
@@ -210,7 +210,7 @@ def test_strange_weights_are_refused(tmp_path: Path, description: str | None, fa
     metadata = None if description is None else {checkpoint.DESCRIPTION: description}
     save_file({"mean_ab": torch.zeros(2)}, path, metadata)
     with pytest.raises(ValueError, match=fault):
-        checkpoint.load_generator(path)
+        trained.load(path)
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(ValueError, match="cannot read"):
-        checkpoint.load_generator(path)
+        trained.load(path)

@@ -10,15 +10,19 @@ from urllib.error import URLError
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from PIL import Image, ImageEnhance
 from torchmetrics.image import fid, lpip
 
-from src import color, evaluate
+from src import color, colorize, evaluate
+from src.colorizers import registry
+from src.colorizers.constants import Constant
 from src.evaluation import contestants, examples, pretrained, protocols
 from src.evaluation.contestants import CONSTANT, ORACLE, ZERO
 from src.evaluation.judge import Judge, read
 from src.generators.cnn import CNN
+from src.inference.threads import side_by_side
 from tests.browser import Browser
 from tests.conftest import ROOT
 
@@ -198,15 +202,17 @@ def judged_squares(folder: Path) -> dict[str, float]:
     shown = examples.Examples(examples.choose(folder).pictures, "crop256", {}, None)
     truths = [color.uint8_to_L_ab(e.rgb[None])[1] for e in read(shown, 0) if e.rgb is not None]
     mean = torch.cat(truths).mean(dim=(0, 2, 3))
-    of: dict[str, contestants.Colorer] = {
-        ZERO: contestants.constant(torch.zeros(2)), CONSTANT: contestants.constant(mean),
-          ORACLE: contestants.oracle_constant}  # fmt: skip
+    of: dict[str, contestants.Contestant] = {
+        ZERO: contestants.blind(Constant(ZERO, torch.zeros(2))),
+        CONSTANT: contestants.blind(Constant(CONSTANT, mean)),
+        ORACLE: contestants.oracle_constant,
+    }
     judge = Judge(of, {}, {}, torch.device("cpu"))
     sums = dict.fromkeys(of, 0.0)
     for example in read(shown, 0):
-        truth, colorings = judge.colorings(example)
-        for name, coloring in colorings.items():
-            sums[name] += (coloring.ab - truth.ab).square().mean().item()
+        truth = judge.seen(example.samples)
+        for name, picture in judge.painted(example).items():
+            sums[name] += (judge.seen(picture.samples).ab - truth.ab).square().mean().item()
     return sums
 
 
@@ -227,7 +233,7 @@ def test_the_truth_as_a_prediction_has_no_error(
                      f"hydra.run.dir={protocol}")  # fmt: skip
         assert status == 0
         own = figures_of(Path(protocol))["colorizers"]
-        assert own.keys() == {"few", ZERO, ORACLE}
+        assert own.keys() == {"few", ZERO, CONSTANT, ORACLE}
         for name in ("ab_mae", "delta_e2000", "delta_e76", "colorfulness_mean_of_differences"):
             assert own["few"][name]["mean"] == pytest.approx(0, abs=1e-3), name
         assert own["few"]["frechet_lite0"]["mean"] == pytest.approx(0, abs=1e-4)
@@ -285,6 +291,31 @@ def test_what_cannot_be_used_is_named_in_one_line_and_the_rest_is_judged(
     assert content["colorizers"]["first"]["ab_mae"]["low"] is None
 
 
+@pytest.mark.parametrize("method", [None, "constant"])
+def test_what_is_judged_is_what_colorize_writes(tmp_path: Path, method: str | None) -> None:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"):
+        shutil.copy(Path(skimage.data.__file__).parent / name, folder)
+    words = [] if method is None else ["--method", method]
+    with pytest.raises(SystemExit, match="0"):
+        colorize.main([str(folder), "--output", "out", "--format", "png", *words])
+    contestant = contestants.blind(registry.load(method, None))
+    shown = examples.Examples(examples.choose(folder).pictures, "native", {}, None)
+    for name, painted in side_by_side(lambda one: (one.name, contestant(one)), read(shown, 0)):
+        with Image.open(Path("out", name).with_suffix(".png")) as written:
+            assert np.array_equal(np.asarray(written), painted.samples), name
+
+
+def test_methods_are_judged_by_name(place: Path) -> None:
+    root = f"data.root={place / 'data' / 'coffee'}"
+    assert run("methods=[zero,constant]", root, "hydra.run.dir=run") == 0
+    content = figures_of(Path("run"))
+    assert content["models"] == [ZERO, CONSTANT]
+    assert content["colorizers"].keys() == {ZERO, CONSTANT, ORACLE}
+    assert content["colorizers"][ZERO]["clipped"]["mean"] == 0
+
+
 def test_the_network_that_ships_is_judged_where_nothing_is_named(place: Path) -> None:
     assert run(f"data.root={place / 'data' / 'coffee'}", "hydra.run.dir=run") == 0
     assert figures_of(Path("run"))["models"] == ["lite0_unet.safetensors"]
@@ -298,6 +329,7 @@ def test_the_network_that_ships_is_judged_where_nothing_is_named(place: Path) ->
         (("checkpoints=A", "data.root=empty"), "no pictures to judge in empty"),
         (("checkpoints=A", "data.root=nowhere"), "data.root=nowhere is no folder"),
         (("checkpoints=A", "protocol=whole"), "expected one of stretch256, crop256, native"),
+        (("methods=magic",), "methods=magic: expected one of zero, constant"),
         (("checkpoints=A", "keep_grey=maybe"), "keep_grey=maybe: expected true or false"),
         (("checkpoints=A", "one_hue=2"), "one_hue=2: expected a number in [0, 1]"),
         (("checkpoints=target.ckpt",), "target.ckpt: _target_ 'os.system' is not allowed"),
@@ -430,9 +462,9 @@ def test_training_sets_with_other_means_have_constants_of_their_own(tmp_path: Pa
         save_checkpoint(tmp_path / f"{name}.ckpt", mean)
         for name, mean in (("a", (0.01, 0.05)), ("b", (0.01, 0.05)), ("c", (0.2, 0.05)))
     ]
-    trained, faults = contestants.load(paths)
+    loaded, faults = contestants.load(paths)
     assert faults == []
-    named = dict(zip(contestants.names(paths), trained.values(), strict=True))
+    named = dict(zip(contestants.names(paths), loaded.values(), strict=True))
     assert [*contestants.references(named)] == [ZERO, CONSTANT, "constant of c", ORACLE]
 
 

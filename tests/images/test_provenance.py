@@ -3,12 +3,16 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from src.images.provenance import DIGITAL_SOURCE_TYPE, LABEL, Record, described, draw_label
+from src.images.provenance import BY_MODEL, LABEL, Record, described, draw_label
 
 RECORD = Record(
-    "colorization", "1.2.3", "sha256:abc", {"size": 64, "saturation": 1.5},
+    "colorization",
+    "1.2.3",
+    "sha256:abc",
+    True,
+    {"size": 64, "saturation": 1.5},
     datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-)  # fmt: skip
+)
 OWN = b"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="uuid:7" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"
@@ -25,7 +29,7 @@ BOMB = b"""<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><x:xmpmeta
 
 def test_a_new_packet_says_how_the_colors_were_made() -> None:
     packet = described(b"", RECORD).decode()
-    for said in (DIGITAL_SOURCE_TYPE, "colorization 1.2.3", "sha256:abc", "size=64",
+    for said in (BY_MODEL, "colorization 1.2.3", "sha256:abc", "size=64",
                  "saturation=1.5", "2026-01-02T03:04:05+00:00"):  # fmt: skip
         assert said in packet
 
@@ -60,7 +64,7 @@ def test_without_a_record_nothing_is_added() -> None:
 )
 def test_broken_and_hostile_packets_are_left_out(packet: bytes) -> None:
     assert described(packet, None) == b""
-    assert DIGITAL_SOURCE_TYPE in described(packet, RECORD).decode()
+    assert BY_MODEL in described(packet, RECORD).decode()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 200), (200, 7), (300, 400), (3000, 200)])

@@ -4,32 +4,32 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from src import color
+from src.colorizers.colorizer import Colorizer
+from src.colorizers.constants import Constant
 from src.inference import painting
-from src.inference.painting import colorize, predict_ab
+from src.inference.painting import paint
+from src.inference.prediction import predict
 
 
-class Constant(nn.Module):
-    """Colours everything the same, and remembers what it was shown."""
-
-    def __init__(self, a: float, b: float) -> None:
-        super().__init__()
-        self.ab = torch.tensor([a, b]).view(1, 2, 1, 1)
-        self.shown = torch.empty(0)
-
-    def forward(self, L: Tensor) -> Tensor:
-        self.shown = L
-        return self.ab.expand(len(L), 2, *L.shape[-2:])
-
-
-class Waves(nn.Module):
+class Waves(Colorizer):
     """Colours that change from place to place and with L, some of them far outside sRGB."""
 
-    def forward(self, L: Tensor) -> Tensor:
+    image_size = 32
+
+    def __call__(self, L: Tensor, hints: object = None, reference: object = None) -> Tensor:
         x = torch.linspace(0, 9, L.shape[-1]).expand_as(L)
         return torch.cat([0.6 * torch.sin(x), 0.5 * L * torch.cos(x)], dim=1)
+
+
+def constant(a: float, b: float) -> Constant:
+    return Constant("constant", torch.tensor([a, b]))
+
+
+def painted(samples: np.ndarray, colorizer: Colorizer, size: int, **options: bool) -> np.ndarray:
+    return paint(samples, predict(samples, colorizer, size), **options).samples
 
 
 def noise(*shape: int, largest: int = 255) -> np.ndarray:
@@ -48,9 +48,10 @@ def lightness(samples: np.ndarray) -> Tensor:
 def test_sizes_are_kept_and_the_network_sees_the_pictures_own_shape(
     height: int, width: int
 ) -> None:
-    network = Constant(0.1, 0.1)
-    assert colorize(noise(height, width), network, 32).samples.shape == (height, width, 3)
-    seen = network.shown.shape[-2:]
+    samples = noise(height, width)
+    prediction = predict(samples, constant(0.1, 0.1), 32)
+    assert paint(samples, prediction).samples.shape == (height, width, 3)
+    seen = prediction.L.shape[-2:]
     assert max(seen) <= 4 * 32
     if max(height, width) <= 4 * min(height, width):
         assert min(seen) == 32
@@ -66,7 +67,7 @@ def test_the_photos_own_lightness_survives_even_colors_outside_srgb(
     samples = noise(60, 80, largest=largest)
     if kind == "color":
         samples = np.dstack([samples, samples // 2, samples // 3])
-    colored = colorize(samples, Waves(), 32, saturation=1.5).samples
+    colored = paint(samples, predict(samples, Waves()).saturated(1.5)).samples
     assert colored.dtype == samples.dtype
     difference = (lightness(colored) - lightness(samples)).abs()
     assert difference.mean() < (0.1 if largest == 255 else 0.002)
@@ -76,67 +77,68 @@ def test_the_photos_own_lightness_survives_even_colors_outside_srgb(
 
 def test_colors_within_srgb_come_out_as_predicted() -> None:
     grey = np.arange(60, 160, dtype=np.uint8)[None].repeat(8, axis=0)
-    colored = colorize(grey, Constant(0.15, 0.1), 16)
-    _, ab = color.uint8_to_L_ab(torch.from_numpy(colored.samples).permute(2, 0, 1)[None])
+    prediction = predict(grey, constant(0.15, 0.1))
+    picture = paint(grey, prediction)
+    _, ab = color.uint8_to_L_ab(torch.from_numpy(picture.samples).permute(2, 0, 1)[None])
     expected = torch.tensor([0.15, 0.1]).view(1, 2, 1, 1).expand_as(ab)
     torch.testing.assert_close(ab, expected, atol=0.012, rtol=0)
-    assert colored.mean_chroma == pytest.approx(110 * np.hypot(0.15, 0.1), rel=1e-5)
+    assert picture.clipped == 0
+    assert prediction.mean_chroma == pytest.approx(110 * np.hypot(0.15, 0.1), rel=1e-5)
+
+
+def test_colors_outside_srgb_are_counted() -> None:
+    grey = np.full((8, 10), 128, np.uint8)
+    grey[:, 5:] = 0  # black has no colour to lose
+    assert paint(grey, predict(grey, constant(0.9, 0.9))).clipped == 0.5
 
 
 def test_saturation_scales_chroma() -> None:
     grey = np.full((8, 8), 128, np.uint8)
-    none, double = (colorize(grey, Constant(0.1, 0), 16, saturation=s) for s in (0.0, 2.0))
-    assert np.ptp(none.samples, axis=2).max() <= 1
-    assert double.mean_chroma == pytest.approx(22, rel=1e-5)
+    prediction = predict(grey, constant(0.1, 0))
+    assert np.ptp(paint(grey, prediction.saturated(0)).samples, axis=2).max() <= 1
+    assert prediction.saturated(2).mean_chroma == pytest.approx(22, rel=1e-5)
 
 
 def test_the_photos_own_colors_do_not_matter() -> None:
-    grey = colorize(noise(20, 20, 3), Constant(0.0, 0.0), 16).samples
+    grey = painted(noise(20, 20, 3), constant(0.0, 0.0), 16)
     assert np.ptp(grey, axis=2).max() <= 1
 
 
 def test_grey_stored_as_color_comes_out_the_same() -> None:
     grey = noise(40, 30)
     as_color = grey[..., None].repeat(3, axis=2)
-    one, other = (colorize(samples, Waves(), 16).samples for samples in (grey, as_color))
+    one, other = (painted(samples, Waves(), 16) for samples in (grey, as_color))
     assert np.array_equal(one, other)
 
 
 def test_strips_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = noise(70, 50)
-    whole = colorize(samples, Waves(), 32).samples
+    whole = painted(samples, Waves(), 32)
     monkeypatch.setattr(painting, "STRIP", 7 * 50)
-    assert np.abs(colorize(samples, Waves(), 32).samples.astype(int) - whole).max() <= 1
+    assert np.abs(painted(samples, Waves(), 32).astype(int) - whole).max() <= 1
 
 
 def test_colors_follow_the_edges_of_the_photo() -> None:
     """A red and a green half, sharp at full size: enlarging must not smear one into the other."""
 
-    class ByLightness(nn.Module):
-        def forward(self, L: Tensor) -> Tensor:
+    class ByLightness(Colorizer):
+        def __call__(self, L: Tensor, hints: object = None, reference: object = None) -> Tensor:
             return torch.cat([0.15 * L.sign(), torch.zeros_like(L)], dim=1)
 
     samples = np.full((160, 165), 90, np.uint8)
     samples[:, 83:] = 170
     errors = {}
     for guided in (True, False):
-        colored = colorize(samples, ByLightness(), 16, guided=guided).samples
+        colored = painted(samples, ByLightness(), 16, guided=guided)
         _, ab = color.uint8_to_L_ab(torch.from_numpy(colored).permute(2, 0, 1)[None])
         wanted = torch.where(torch.from_numpy(samples) < 128, -0.15, 0.15)
         errors[guided] = float((ab[0, 0] - wanted).abs().mean())
     assert errors[True] < 0.75 * errors[False]
 
 
-def test_a_batch_of_lightness_is_enlarged_as_single_pictures_are() -> None:
-    L = torch.rand(2, 1, 40, 60) * 2 - 1
-    both = predict_ab(L, Waves(), 16)
-    assert both.shape == (2, 2, 40, 60)
-    torch.testing.assert_close(both[:1], predict_ab(L[:1], Waves(), 16))
-
-
 def test_16_bit_and_8_bit_of_one_picture_get_the_same_colors() -> None:
     image = Image.effect_noise((60, 40), 60)
     eight = np.asarray(image)
-    deep = colorize(eight.astype(np.uint16) * 257, Waves(), 32).samples
-    shallow = colorize(eight, Waves(), 32).samples
+    deep = painted(eight.astype(np.uint16) * 257, Waves(), 32)
+    shallow = painted(eight, Waves(), 32)
     assert np.abs(deep / 257 - shallow).max() < 0.51

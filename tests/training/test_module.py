@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from src import color
-from src.colorizers import checkpoint
+from src.colorizers import checkpoint, trained
 from src.generators.ab_bins import annealed_mean
 from src.generators.lite0 import Lite0, load_imagenet_weights
 from src.training.experiment import train
@@ -237,14 +237,14 @@ def test_a_generator_can_start_from_a_regression_checkpoint(
     folder = (f"data.root={photos}", "data=folder")
     train(configure("model=unet", *folder))
     best = tmp_path / "run" / "checkpoints" / "best.ckpt"
-    trained = checkpoint.load_generator(best).network.state_dict()
+    before = trained.load(best).network.state_dict()
     config = configure("model=unet_gan", *folder, f"model.init_generator={best}")
     config.model.generator_optimizer.lr = config.model.discriminator_optimizer.lr = 0.0
     config.run.folder = str(tmp_path / "gan")
     train(config)
-    started = checkpoint.load_generator(tmp_path / "gan" / "checkpoints" / "last.ckpt").network
+    started = trained.load(tmp_path / "gan" / "checkpoints" / "last.ckpt").network
     for name, parameter in started.named_parameters():
-        assert torch.equal(parameter, trained[name])
+        assert torch.equal(parameter, before[name])
 
     wider = configure("model=unet_gan", *folder, f"model.init_generator={best}")
     wider.model.generator.base_channels = 8

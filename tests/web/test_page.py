@@ -23,6 +23,7 @@ from PIL import Image
 
 import src.web
 from src import demo
+from src.colorizers import registry
 from src.inference import result
 from tests.browser import Browser
 from tests.conftest import ROOT
@@ -42,8 +43,10 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     place = tmp_path_factory.mktemp("page")
-    models = {name: result.load_generator(save_checkpoint(place / f"{name}.ckpt", ab))
-              for name, ab in {"red": (0.3, 0.1), "blue": (0.0, -0.4)}.items()}  # fmt: skip
+    models = {
+        name: registry.from_file(save_checkpoint(place / f"{name}.ckpt", ab))
+        for name, ab in {"red": (0.3, 0.1), "blue": (0.0, -0.4)}.items()
+    }
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("GRADIO_TEMP_DIR", folder)
         monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
@@ -179,18 +182,18 @@ def test_16_people_at_once_wait_for_each_other(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once, most, answers = 0, 0, []
-    color_file = result.color_file
+    colorize_file = result.colorize_file
 
     def watched(*arguments: Any) -> list[str]:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
         time.sleep(0.02)
-        notes = color_file(*arguments)
+        notes = colorize_file(*arguments)
         at_once -= 1
         return notes
 
-    monkeypatch.setattr(result, "color_file", watched)
+    monkeypatch.setattr(result, "colorize_file", watched)
     example = str(served.folder / "examples" / "cup.jpg")
     people = [threading.Thread(target=lambda: answers.append(ask(served, example)))
               for _ in range(16)]  # fmt: skip

@@ -1,0 +1,56 @@
+"""What every colouriser is: one callable that takes L to ab."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+MAX_IMAGE_SIZE = 8192  # more is no size that a colouriser asks for
+
+
+class Hints(NamedTuple):
+    """Colours that are known at some pixels: ab in [-1, 1], and where."""
+
+    ab: Float[Tensor, "b 2 h w"]
+    mask: Bool[Tensor, "b 1 h w"]
+
+
+class Reference(NamedTuple):
+    """Another picture, of any size, whose colours are an example; L and ab in [-1, 1]."""
+
+    L: Float[Tensor, "b 1 i j"]
+    ab: Float[Tensor, "b 2 i j"]
+
+
+class Colorizer(ABC):
+    """Takes L, and perhaps hints or a reference, to ab: trained, exported or classical.
+
+    Attributes:
+        name: what it is called.
+        image_size: short side in pixels at which it wants to see pictures.
+        sha256: of the file that it was loaded from; empty where there is none.
+        mean_ab: (2,) of the pictures that it was trained on, in [-1, 1]; None where it was not.
+        takes_hints, takes_reference: whether it looks at them.
+    """
+
+    name: str
+    image_size: int
+    sha256: str = ""
+    mean_ab: Float[Tensor, "2"] | None = None
+    takes_hints: bool = False
+    takes_reference: bool = False
+
+    @abstractmethod
+    def __call__(
+        self,
+        L: Float[Tensor, "b 1 h w"],
+        hints: Hints | None = None,
+        reference: Reference | None = None,
+    ) -> Float[Tensor, "b 2 h w"]:
+        """Return ab in [-1, 1] of L in [-1, 1], on L's device. Raises: UserError: if it cannot."""
+
+    def to(self, device: torch.device) -> "Colorizer":
+        """Compute on this device from now on, where that makes a difference."""
+        return self

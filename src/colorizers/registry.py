@@ -1,0 +1,50 @@
+"""All colourisers, by the name of a method or the path of a file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from src.colorizers import shipped, trained
+from src.colorizers.colorizer import Colorizer
+from src.colorizers.constants import Constant
+from src.errors import require_one_of
+
+
+def load(method: str | None, path: Path | None) -> Colorizer:
+    """Return a method by its name, or else what is in a file.
+
+    Args: path: as for `from_file`; a method may take something of it, as `constant` its colour.
+    Raises: UserError: if there is no such method, or the file is refused.
+    """
+    if method is None:
+        return from_file(path)
+    require_one_of("method", method, list(METHODS))
+    return METHODS[method](path)
+
+
+def from_file(path: Path | None) -> Colorizer:
+    """Load a checkpoint or an exported file; None is the network that ships.
+
+    Raises: UserError: if it is refused.
+    """
+    if path is None or path == shipped.PATH:
+        return shipped.load()
+    if path.suffix.lower() == ".onnx":
+        from src.colorizers import onnx
+
+        return onnx.load(path)
+    return trained.load(path)
+
+
+def _constant(path: Path | None) -> Colorizer:
+    mean_ab = from_file(path).mean_ab
+    assert mean_ab is not None  # no file without it is loaded
+    return Constant("constant", mean_ab)
+
+
+# What needs no training of its own. Each is given the file that was named beside it.
+METHODS: dict[str, Callable[[Path | None], Colorizer]] = {
+    "zero": lambda _: Constant("zero", torch.zeros(2)),
+    "constant": _constant,
+}

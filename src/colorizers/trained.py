@@ -1,0 +1,123 @@
+"""Colourisers that were trained here: a checkpoint, or weights that were saved from one."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import save as safetensors_bytes
+from torch import Tensor, nn
+
+from src import files
+from src.colorizers import checkpoint
+from src.colorizers.colorizer import MAX_IMAGE_SIZE, Colorizer, Hints, Reference
+from src.errors import UserError
+
+MEAN_AB = "mean_ab"
+
+
+@dataclass(eq=False, kw_only=True)
+class Trained(Colorizer):
+    """A generator in eval mode with what its checkpoint says of it."""
+
+    network: nn.Module
+    image_size: int
+    mean_ab: Float[Tensor, "2"]
+    sha256: str
+    name: str
+
+    def __call__(
+        self,
+        L: Float[Tensor, "b 1 h w"],
+        hints: Hints | None = None,
+        reference: Reference | None = None,
+    ) -> Float[Tensor, "b 2 h w"]:
+        device = next(self.network.parameters()).device
+        return self.network(L.to(device)).float().to(L.device)
+
+    def to(self, device: torch.device) -> "Trained":
+        self.network.to(device)
+        return self
+
+
+def load(path: Path) -> Trained:
+    """Build the generator of a checkpoint, with its averaged weights where it has them.
+
+    Raises: UserError: if the checkpoint is unsafe, incomplete, or no colouriser's.
+    """
+    return _trained(checkpoint.load(path), path)
+
+
+def save_weights(source: Path, target: Path) -> None:
+    """Write what inference needs of a checkpoint, in float16 and without the optimisers' state.
+
+    Raises: UserError: if the checkpoint is unsafe, incomplete, or no colouriser's.
+    """
+    content = checkpoint.load(source)
+    trained, given = _trained(content, source), content["hyper_parameters"]
+    described = json.dumps({key: given[key] for key in ("generator", "image_size")})
+    weights = {
+        f"{checkpoint.GENERATOR_PREFIX}{key}": weight.half()
+        if weight.is_floating_point()
+        else weight
+        for key, weight in trained.network.state_dict().items()
+    }
+    # One call gives the bytes, so that the file is whole or absent.
+    encoded = safetensors_bytes(
+        weights | {MEAN_AB: trained.mean_ab}, {checkpoint.DESCRIPTION: described}
+    )
+    with files.whole(target) as partial:
+        partial.write_bytes(encoded)
+
+
+def _trained(content: Mapping[str, Any], path: Path) -> Trained:
+    try:
+        hyper_parameters = content["hyper_parameters"]
+        config, image_size = hyper_parameters["generator"], hyper_parameters["image_size"]
+    except (KeyError, TypeError):
+        raise UserError(f"{path} is no checkpoint of this project: it lacks a generator") from None
+    if type(image_size) is not int or not 0 < image_size <= MAX_IMAGE_SIZE:
+        raise UserError(f"{path} asks for pictures of {image_size!r} pixels: not believable")
+    # On the meta device a network takes no memory, whatever size a stranger's numbers ask for.
+    try:
+        with torch.device("meta"):
+            network = checkpoint.build_generator(config)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    weights = checkpoint.generator_weights(content, path)
+    checkpoint.load_strictly(network, weights, path, assign=True)
+    network.float().eval()
+    _try(network, path)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Trained(
+        network=network,
+        image_size=image_size,
+        mean_ab=_mean_ab(content, path),
+        sha256=sha256,
+        name=path.name,
+    )
+
+
+def _mean_ab(content: Mapping[str, Any], path: Path) -> Float[Tensor, "2"]:
+    mean_ab = content["state_dict"].get(MEAN_AB)
+    is_pair = isinstance(mean_ab, Tensor) and mean_ab.shape == (2,)
+    if not is_pair or not bool((mean_ab.float().abs() <= 1).all()):
+        raise UserError(f"{path} does not say what the mean ab of its training set is")
+    return mean_ab.float()
+
+
+@torch.inference_mode()
+def _try(network: nn.Module, path: Path) -> None:
+    try:
+        ab = network(torch.zeros(1, 1, 32, 32))
+        works = ab.shape == (1, 2, 32, 32) and bool(ab.isfinite().all())
+    # Whatever a network makes of a stranger's weights.
+    except Exception:
+        works = False
+    if not works:
+        raise UserError(f"{path} holds no working generator: it does not take L to ab")

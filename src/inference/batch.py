@@ -1,0 +1,129 @@
+"""Many photos, and folders of them, on their way to one folder."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from src import errors, files, images
+from src.colorizers.colorizer import Colorizer
+from src.errors import UserError
+from src.inference.result import SUFFIXES, Options, colorize_file, output_name
+
+
+@dataclass
+class Batch:
+    """Photos on their way to one folder.
+
+    Attributes:
+        output: the folder.
+        colorizer, options: how to colour.
+        overwrite: make results again that are there already.
+        painted, skipped, failed: how many photos were, so far.
+        left_out: how many pictures there were of each kind that is not read, by suffix.
+    """
+
+    output: Path | None
+    colorizer: Colorizer
+    options: Options
+    overwrite: bool
+    painted: int = 0
+    skipped: int = 0
+    failed: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    _inputs: set[Path] = field(default_factory=set)
+    _targets: set[Path] = field(default_factory=set)
+
+    def run(self, photos: list[Path]) -> None:
+        """Colour photos and folders of them; what fails is reported, and the rest goes on.
+
+        Raises: UserError: if nothing can be done at all. OSError: if the disk is full.
+        """
+        output = self._folder()
+        # One that is named twice, by itself and by its folder, is one photo.
+        jobs = list(dict.fromkeys(job for photo in photos for job in self._jobs(photo, output)))
+        if not jobs:
+            return
+        self._inputs = {source.resolve() for source, _ in jobs}
+        output.mkdir(parents=True, exist_ok=True)
+        with tqdm(jobs, unit="photo", disable=None if len(jobs) > 1 else True) as progress:
+            for source, folder in progress:
+                self._colorize(source, folder)
+
+    def summary(self) -> str:
+        said = [f"{self.painted} coloured"]
+        if self.skipped:
+            said.append(f"{self.skipped} were there already (--overwrite makes them again)")
+        if self.failed:
+            said.append(f"{self.failed} failed")
+        left_out = images.in_words(self.left_out)
+        return f"{', '.join(said)}{left_out and f'; {left_out}'}: {self.output}"
+
+    def _folder(self) -> Path:
+        if self.output is None:
+            raise UserError("no --output is given: name a folder for the coloured photos")
+        known = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
+        if self.output.suffix.lower() in known and not self.output.is_dir():
+            raise UserError(
+                f"--output {self.output}: expected a folder; results keep their photos' names"
+            )
+        if self.output.exists() and not self.output.is_dir():
+            raise UserError(f"--output {self.output} is a file: expected a folder")
+        return self.output
+
+    def _jobs(self, photo: Path, output: Path) -> Iterator[tuple[Path, Path]]:
+        if not photo.is_dir():
+            yield photo, output
+            return
+        listed = images.listing(photo)
+        self.left_out += listed.left_out
+        found = [photo / name for name in listed.names]
+        if photo.resolve() in output.resolve().parents:
+            # Results of an earlier run are no photos of the folder that they lie in.
+            found = [path for path in found if not path.resolve().is_relative_to(output.resolve())]
+        if not found:
+            left_out = images.in_words(listed.left_out)
+            self._fail(photo, f"no pictures in this folder{left_out and f'; {left_out}'}")
+        for path in found:
+            yield path, output / path.relative_to(photo).parent
+
+    def _colorize(self, source: Path, folder: Path) -> None:
+        try:
+            photo = images.Photo(source)
+            target = folder / output_name(photo, self.options)
+            if not self._is_due(target):
+                self.skipped += 1
+                self._targets.add(target.resolve())
+                return
+            notes = colorize_file(photo, target, self.colorizer, self.options)
+        except OSError as error:
+            if error.errno in files.NO_ROOM:
+                said = f"{target}: {error.strerror}, after {self.summary()}"
+                raise OSError(said) from error
+            self._fail(source, f"{target}: {error.strerror or error}")
+        except errors.EXPECTED as error:
+            self._fail(source, errors.in_one_line(error))
+        else:
+            self.painted += 1
+            self._targets.add(target.resolve())
+            for note in notes:
+                tqdm.write(f"{source}: {note}", file=sys.stderr)
+            tqdm.write(f"{source} -> {target}")
+
+    def _is_due(self, target: Path) -> bool:
+        """Tell whether to make a result. Raises: UserError: if it would replace something else."""
+        resolved = target.resolve()
+        if resolved in self._inputs:
+            raise UserError(f"{target} is a photo itself: choose another --output")
+        if resolved in self._targets:
+            raise UserError(f"{target} is another photo's result: choose another --output for one")
+        if target.is_dir():
+            raise UserError(f"{target} is a folder: choose another --output")
+        return self.overwrite or not target.exists()
+
+    def _fail(self, source: Path, reason: str) -> None:
+        self.failed += 1
+        tqdm.write(f"{source}: {reason}", file=sys.stderr)

@@ -1,0 +1,51 @@
+"""The lightness of a picture's samples, which is all that a colouriser is shown of it."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from src import color
+from src.images import eight_bit
+
+# A panorama's long side over its short one as a network sees it; beyond it, memory grows for
+# nothing.
+MAX_ASPECT = 4
+
+
+def lightness(samples: NDArray[Any]) -> Float[Tensor, "1 1 h w"]:
+    """Return L in [-1, 1]. Args: samples: uint8 or uint16, (h, w) of grey or (h, w, 3) of sRGB."""
+    largest = int(np.iinfo(samples.dtype).max)
+    if samples.ndim == 3 and (samples == samples[..., :1]).all():
+        samples = samples[..., 0]  # grey, as most scans that are stored in colour
+    if samples.ndim == 2:
+        return torch.from_numpy(_lightness_of_greys(largest)[samples])[None, None]
+    rgb = torch.from_numpy(samples.astype(np.float32)).permute(2, 0, 1)[None] / largest
+    return color.rgb_to_L_ab(rgb)[0]
+
+
+def small_lightness(samples: NDArray[Any], image_size: int) -> Float[Tensor, "1 1 h w"]:
+    """Return L of a picture shrunk to what a network sees of it: its own shape, never squashed.
+
+    Args: samples: as for `lightness`; image_size: short side in pixels.
+    """
+    height, width = samples.shape[:2]
+    scale = min(image_size / min(height, width), MAX_ASPECT * image_size / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    # As pictures are shrunk for training; two steps, since the first of them is a fast one.
+    small = Image.fromarray(eight_bit(samples)).resize(
+        size, Image.Resampling.BICUBIC, reducing_gap=2.0
+    )
+    return lightness(np.asarray(small))
+
+
+@cache
+def _lightness_of_greys(largest: int) -> NDArray[np.float32]:
+    """L of each value that a grey sample can have."""
+    greys = torch.linspace(0, 1, largest + 1).expand(1, 3, 1, -1)
+    return color.rgb_to_L_ab(greys)[0].flatten().numpy()

@@ -1,0 +1,55 @@
+"""Predicting the colours of a picture, at the size at which a colouriser sees it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from src import color
+from src.colorizers.colorizer import Colorizer
+from src.errors import UserError
+from src.inference.lightness import small_lightness
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A small picture's colours, in [-1, 1]. Attributes: L: what was shown; ab: what came back."""
+
+    L: Float[Tensor, "1 1 h w"]
+    ab: Float[Tensor, "1 2 h w"]
+
+    @property
+    def mean_chroma(self) -> float:
+        """Of all pixels, in Lab units; near 0 is grey."""
+        return float(self.ab.norm(dim=1).mean()) * color.AB_RANGE
+
+    def saturated(self, factor: float) -> "Prediction":
+        """Return the same with another chroma."""
+        return Prediction(self.L, self.ab * factor)
+
+
+@torch.inference_mode()
+def predict(
+    samples: NDArray[Any], colorizer: Colorizer, image_size: int | None = None
+) -> Prediction:
+    """Show a picture's lightness to a colouriser.
+
+    Args:
+        samples: uint8 or uint16, (h, w) of grey or (h, w, 3) of sRGB, whose own colours are not
+            looked at.
+        image_size: short side in pixels that the colouriser sees; None is what it wants.
+    Raises: UserError: if its colours are not finite. MemoryError: if there is too little.
+    """
+    L = small_lightness(samples, image_size or colorizer.image_size)
+    try:
+        ab = colorizer(L)
+    except RuntimeError as error:  # torch's word for memory that is not there
+        if "allocate memory" not in str(error):
+            raise
+        raise MemoryError(f"too little memory to predict {L.shape[3]}x{L.shape[2]}") from error
+    if not ab.isfinite().all():
+        raise UserError("the model's colours of it are no numbers: is the model damaged?")
+    return Prediction(L, ab)
