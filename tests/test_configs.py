@@ -1,13 +1,13 @@
 import inspect
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from src.colorizers.checkpoint import GENERATORS, build
@@ -62,22 +62,59 @@ def test_all_parts_go_together_or_it_is_said_why_not(
     assert (colorizer.discriminator is None) is (discriminator == "none")
 
 
-@pytest.mark.parametrize("data", options("data"))
-@pytest.mark.parametrize("trainer", options("trainer"))
-@pytest.mark.parametrize("logger", options("logger"))
-@pytest.mark.parametrize("size", options("size"))
-def test_every_run_composes_and_its_data_is_built(
-    configure: Configure, tmp_path: Path, data: str, trainer: str, logger: str, size: str
+GROUPS = ("size", "model", "data", "trainer", "logger", "callbacks", "experiment",
+          "model/generator", "model/discriminator", "model/loss")  # fmt: skip
+CHOICES = [f"{group}={option}" for group in GROUPS for option in options(group)]
+OPTIMIZERS = [f"model/optimizer@model.generator_optimizer={o}" for o in options("model/optimizer")]
+
+
+def parts_with_targets(node: object) -> Iterator[dict[str, Any]]:
+    """Find every part of a configuration that says what it is built with, nested ones too."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield cast(dict[str, Any], node)
+        for part in node.values():
+            yield from parts_with_targets(part)
+
+
+def bind(target: Any, options: dict[str, Any]) -> None:
+    """Check options against what a target takes, and what it passes on against its parent."""
+    given_by_the_module = [None] if target.__module__.startswith("torch.optim") else []
+    inspect.signature(target).bind(*given_by_the_module, **options)
+    rest, parents = options, iter(inspect.getmro(target) if inspect.isclass(target) else [target])
+    while rest:
+        signature = inspect.signature(next(parents))
+        bound = signature.bind_partial(**rest).arguments
+        passed_on = [p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD]
+        rest = bound.get(passed_on[0], {}) if passed_on else {}
+
+
+@pytest.mark.parametrize("choice", [*CHOICES, *OPTIMIZERS])
+def test_what_a_configuration_gives_is_what_its_targets_take(
+    configure: Configure, tmp_path: Path, choice: str
 ) -> None:
-    root = [f"data.root={tmp_path}"] if data in ("folder", "shards") else []
-    config = configure(
-        f"data={data}", f"trainer={trainer}", f"logger={logger}", f"size={size}", *root, tiny=()
-    )
+    """Nothing is built, so that parts for GPUs are held as well."""
+    needs_root = choice.startswith("experiment") or choice in ("data=folder", "data=shards")
+    config = configure(choice, *([f"data.root={tmp_path}"] if needs_root else []), tiny=())
     assert not OmegaConf.missing_keys(config)
-    OmegaConf.to_container(config, resolve=True)
+    parts = list(parts_with_targets(OmegaConf.to_container(config, resolve=True)))
+    assert len(parts) > 10
+    for part in parts:
+        options = {key: value for key, value in part.items() if not key.startswith("_")}
+        bind(get_object(part["_target_"]), options)
+
+
+@pytest.mark.parametrize("data", options("data"))
+def test_every_kind_of_data_is_built(configure: Configure, tmp_path: Path, data: str) -> None:
+    root = [f"data.root={tmp_path}"] if data in ("folder", "shards") else []
+    config = configure(f"data={data}", *root, tiny=())
     assert isinstance(instantiate(config.data), ColorizationData)
-    if not trainer.startswith("gpu"):
-        instantiate(config.trainer, logger=False)
+
+
+@pytest.mark.parametrize("trainer", sorted({*options("trainer")} - {"gpu", "gpu_multi"}))
+def test_trainers_and_callbacks_are_built(configure: Configure, trainer: str) -> None:
+    config = configure(f"trainer={trainer}", tiny=())
+    instantiate(config.trainer, logger=False)
     for callback in instantiate(config.callbacks, _convert_="all").values():
         assert hasattr(callback, "on_fit_start")
 
