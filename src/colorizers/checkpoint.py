@@ -6,7 +6,7 @@ import pickle
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import safe_open
@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from src.errors import UserError
 from src.generators.generator import Generator
 
+T = TypeVar("T")
 GENERATORS = "src.generators"
 DISCRIMINATORS = "src.discriminators"
+LOSSES = "src.losses"
 OPTIMIZERS = "torch.optim"
 GENERATOR_PREFIX = "generator."
 EMA_PREFIX = "ema_generator.module."
@@ -27,7 +29,7 @@ DESCRIPTION = "hyper_parameters"  # what a file of weights says of its network, 
 def build(package: str, config: object, *args: Any) -> Any:
     """Construct what a plain dict names: its `_target_` called with `args` and its other entries.
 
-    Args: package: GENERATORS, DISCRIMINATORS or OPTIMIZERS; nothing else is ever built.
+    Args: package: GENERATORS, DISCRIMINATORS, LOSSES or OPTIMIZERS; nothing else is ever built.
     Raises: UserError: if `_target_` is no class at home in `package`, or refuses its arguments.
     """
     target = config.get("_target_") if isinstance(config, Mapping) else None
@@ -43,16 +45,18 @@ def build(package: str, config: object, *args: Any) -> Any:
         raise UserError(said) from error
 
 
-def build_generator(config: object) -> Generator:
-    """Construct the generator that a plain dict names.
+def build_a(kind: type[T], package: str, config: object) -> T:
+    """Construct what a plain dict names, as `build`. Raises: UserError: also if it is no `kind`."""
+    built = build(package, config)
+    if not isinstance(built, kind):
+        said = f"_target_ {type(built).__name__} is not allowed: expected a {kind.__name__.lower()}"
+        raise UserError(f"{said}, which derives from {kind.__module__}.{kind.__name__}")
+    return built
 
-    Raises: UserError: as `build`, and if the class is no Generator.
-    """
-    generator = build(GENERATORS, config)
-    if not isinstance(generator, Generator):
-        said = f"_target_ {type(generator).__name__} is not allowed: expected a generator"
-        raise UserError(f"{said}, which derives from {Generator.__module__}.Generator")
-    return generator
+
+def build_generator(config: object) -> Generator:
+    """Construct the generator that a plain dict names. Raises: UserError: as `build_a`."""
+    return build_a(Generator, GENERATORS, config)
 
 
 def class_in(package: str, target: str) -> type:

@@ -43,6 +43,7 @@ def _train(config: DictConfig) -> dict[str, float]:
     data.first_epoch = epochs
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     model: ColorizationModule = instantiate(config.model)
+    _require_judgeable(model, data)
     callbacks = _instantiate_each(config.callbacks)
     trainer: lightning.Trainer = instantiate(
         config.trainer,
@@ -106,6 +107,15 @@ def _check(config: DictConfig, folder: Path) -> None:
         require(not synchronised, "trainer.sync_batchnorm", synchronised, "false on the CPU")
     known = [f"{subset}/{name}" for subset in ("val", "fit") for name in metrics.COLORING]
     require_one_of("monitor", config.monitor, known)
+
+
+def _require_judgeable(model: ColorizationModule, data: ColorizationData) -> None:
+    least = 0 if model.discriminator is None else model.discriminator.min_size
+    if data.image_size < least:
+        raise UserError(
+            f"data.image_size={data.image_size}: expected at least {least}, the smallest pictures "
+            f"that {type(model.discriminator).__name__} can judge, or model/discriminator=none"
+        )
 
 
 def _prepare(config: DictConfig, folder: Path) -> int:

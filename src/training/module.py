@@ -9,10 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from src import losses, metrics, ranks
+from src import metrics, ranks
 from src.colorizers import checkpoint
+from src.discriminators import Discriminator
 from src.errors import UserError, require_number
-from src.training import schedule
+from src.training import objective, schedule
 
 Batch = Mapping[str, Any]  # L (b, 1, h, w) and ab (b, 2, h, w) in [-1, 1], name: b strings
 
@@ -24,13 +25,15 @@ class NonFiniteLossError(UserError):
 class ColorizationModule(lightning.LightningModule):
     """A generator trained by L1, and against a discriminator where there is one.
 
-    Loss of the generator: adversarial + loss.l1 * mean |fake_ab - real_ab| (Isola et al. 2017).
+    Loss of the generator (Isola et al. 2017): loss.adversarial_weight * adversarial +
+    loss.l1 * mean |fake_ab - real_ab|.
 
     Args:
         generator, discriminator: plain dicts with a `_target_`; an empty discriminator means
             plain regression.
-        loss: `adversarial` names a loss of losses.ADVERSARIAL, `l1` weighs the L1 term;
-            `cross_entropy` is for a generator that predicts bins of ab, and stands alone.
+        loss: `adversarial` is a plain dict with a `_target_` in src.losses, or None, weighed by
+            `adversarial_weight`; `l1` weighs the L1 term; `cross_entropy` is for a generator that
+            predicts bins of ab, and stands alone.
         generator_optimizer, discriminator_optimizer: plain dicts with a `_target_` in torch.optim.
         image_size: short side in pixels at which inference shows pictures to the network, that of
             the training pictures unless set; travels in the checkpoint.
@@ -78,11 +81,14 @@ class ColorizationModule(lightning.LightningModule):
         if ema_decay is not None:
             require_number("model.ema_decay", ema_decay, 0, 1, open_ends=True)
         self.generator = checkpoint.build_generator(generator)
-        self.discriminator: nn.Module | None = (
-            checkpoint.build(checkpoint.DISCRIMINATORS, discriminator) if discriminator else None
+        self.discriminator = (
+            checkpoint.build_a(Discriminator, checkpoint.DISCRIMINATORS, discriminator)
+            if discriminator
+            else None
         )
-        losses.require_fitting(self.generator, loss, bool(discriminator))
-        self.adversarial_loss = losses.adversarial(loss["adversarial"], bool(discriminator))
+        self.objective = objective.build(
+            loss, self.generator, has_discriminator=bool(discriminator)
+        )
         self.ema_generator: AveragedModel | None = None
         if ema_decay is not None:
             # Batch norm's statistics are averaged with the weights that they belong to.
@@ -167,12 +173,13 @@ class ColorizationModule(lightning.LightningModule):
         real_ab: Float[Tensor, "b 2 h w"],
         fake_ab: Tensor,
     ) -> dict[str, Tensor]:
-        if self.discriminator is None or self.adversarial_loss is None:
+        if self.discriminator is None or self.objective.adversarial is None:
             return {}
         optimizer = _listed(self.optimizers())[1]
         with self.toggled_optimizer(optimizer):
-            real = self.adversarial_loss(self.discriminator(L, real_ab), True)
-            fake = self.adversarial_loss(self.discriminator(L, fake_ab), False)
+            real_logits = self.discriminator(L, real_ab).logits
+            fake_logits = self.discriminator(L, fake_ab).logits
+            real, fake = self.objective.adversarial.discriminator(real_logits, fake_logits)
             loss = (real + fake) / 2  # halved, as in pix2pix, to slow D down beside G
             self._descend(optimizer, loss, "train/d_loss")
         return {"train/d_loss_real": real, "train/d_loss_fake": fake, "train/d_loss": loss}
@@ -185,11 +192,11 @@ class ColorizationModule(lightning.LightningModule):
     ) -> dict[str, Tensor]:
         optimizer = _listed(self.optimizers())[0]
         with self.toggled_optimizer(optimizer):
-            figures, loss = losses.of_prediction(fake_ab, real_ab, self.hparams["loss"])
-            if self.discriminator is not None:
-                assert self.adversarial_loss is not None
-                adversarial = self.adversarial_loss(self.discriminator(L, fake_ab), True)
-                loss = loss + adversarial
+            figures, loss = self.objective.of_prediction(fake_ab, real_ab)
+            if self.discriminator is not None and self.objective.adversarial is not None:
+                fake_logits = self.discriminator(L, fake_ab).logits
+                adversarial = self.objective.adversarial.generator(fake_logits)
+                loss = loss + self.objective.adversarial_weight * adversarial
                 figures["train/g_loss_adversarial"] = adversarial
             self._descend(optimizer, loss, "train/g_loss")
         if self.ema_generator is not None:

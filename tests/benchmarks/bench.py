@@ -178,7 +178,7 @@ def loop(
     def step() -> None:
         with torch.autocast(L.device.type, torch.bfloat16, enabled=autocast):
             fake = G(L)
-            real_logits, fake_logits = D(L, ab), D(L, fake.detach())
+            real_logits, fake_logits = D(L, ab).logits[0], D(L, fake.detach()).logits[0]
             loss_d = bce(real_logits, torch.ones_like(real_logits))
             loss_d = (loss_d + bce(fake_logits, torch.zeros_like(fake_logits))) / 2
         opt_d.zero_grad()
@@ -186,7 +186,7 @@ def loop(
         opt_d.step()
         D.requires_grad_(False)
         with torch.autocast(L.device.type, torch.bfloat16, enabled=autocast):
-            logits = D(L, fake)
+            logits = D(L, fake).logits[0]
             loss_g = bce(logits, torch.ones_like(logits)) + weight * l1(fake, ab)
         opt_g.zero_grad()
         loss_g.backward()

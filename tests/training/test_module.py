@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from src import color
 from src.colorizers import checkpoint, trained
+from src.discriminators import PatchGAN
+from src.errors import UserError
 from src.generators.ab_bins import annealed_mean
 from src.generators.lite0 import Lite0, load_imagenet_weights
 from src.training.experiment import train
@@ -262,12 +264,15 @@ def test_a_generator_can_start_from_a_regression_checkpoint(
 @pytest.mark.parametrize(
     ("overrides", "fault"),
     [(["model=unet", "model/discriminator=patchgan"], "model/loss=lsgan or model/loss=vanilla"),
-     (["model.loss.adversarial=hinge"], "expected one of lsgan, vanilla"),
+     (["model.loss.adversarial=hinge"], "adversarial=hinge: expected null or a _target_ in src.lo"),
+     (["model.loss.adversarial._target_=os.system"], "expected a class of src.losses"),
+     (["model.loss.adversarial_weight=-1"], "adversarial_weight=-1: expected a number in"),
+     (["+model.loss.adversarial_wight=1"], "adversarial_wight is unknown: expected adversarial, "),
      (["model.loss.l1=-1"], r"number in \[0, inf\]"),
      (["model.loss.l1=much"], r"number in \[0, inf\]"),
      (["model.loss.l1=nan"], r"number in \[0, inf\]"),
      (["model=lite0_classes", "model/loss=l1"], "predicts bins of ab: expected model/loss=cross_"),
-     (["~model.loss.cross_entropy"], "model.loss.cross_entropy is missing: expected a number"),
+     (["~model.loss.cross_entropy"], "model.loss.cross_entropy is missing: expected adve"),
      (["model=lite0_classes", "model/discriminator=patchgan"], "expected model/loss=cross_entropy"),
      (["model=lite0_classes", "model.generator.temperature=0"], "temperature is 0: expected over"),
      (["model/loss=cross_entropy"], "for a generator that predicts ab: expected 0"),
@@ -282,6 +287,24 @@ def test_contradictions_are_explained(
 ) -> None:
     with pytest.raises(Exception, match=fault):
         instantiate(configure(*overrides).model)
+
+
+def test_a_heavier_adversarial_loss_is_one_weight(configure: Configure) -> None:
+    model: ColorizationModule = instantiate(
+        configure("model=unet_gan", "model.loss.adversarial_weight=7", "model.loss.l1=2").model
+    )
+    fit(model, OneBatch(*two_pictures()), epochs=1)
+    logged = model.trainer.callback_metrics
+    total = 7 * logged["train/g_loss_adversarial"] + 2 * logged["train/g_loss_l1"]
+    assert logged["train/g_loss"] == pytest.approx(total.item())
+
+
+def test_pictures_that_the_discriminator_cannot_judge_are_refused(
+    configure: Configure, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PatchGAN, "min_size", 71)
+    with pytest.raises(UserError, match=r"data.image_size=32: expected at least 71.*none"):
+        train(configure("model=unet_gan", "data=folder", f"data.root={photos}"))
 
 
 def test_a_pretrained_encoder_is_where_training_starts(configure: Configure) -> None:
