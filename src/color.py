@@ -1,7 +1,7 @@
 """sRGB, CIELAB and the scaling that networks see. Only this file knows the constants."""
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from kornia.color import lab_to_rgb as kornia_lab_to_rgb
 from kornia.color import rgb_to_lab as kornia_rgb_to_lab
 from torch import Tensor
@@ -11,6 +11,12 @@ L_HALF_RANGE = 50.0
 AB_RANGE = 110.0
 # The scale of the source report, which divides a* and b* by 128.
 REPORT_AB_RANGE = 128.0
+# Each hue is 30 degrees of CIELAB wide and named after what lies in its middle; the first at 0.
+HUES = (
+    *("pink", "red", "orange", "yellow", "lime", "green"),
+    *("teal", "cyan", "azure", "blue", "violet", "magenta"),
+)
+NEUTRAL = 5.0  # chroma below which a pixel has no hue that people would name
 GAMUT_TOLERANCE = 1e-4  # of [0, 1]: far below what 8 bits can tell, and little in 16
 
 
@@ -42,6 +48,16 @@ def rgb_to_L_ab(
     """Split sRGB in [0, 1] into what networks see: L = L*/50 - 1 and ab = (a*, b*)/110."""
     lab = rgb_to_lab(rgb)
     return lab[:, :1] / L_HALF_RANGE - 1, lab[:, 1:] / AB_RANGE
+
+
+def hue_bins(lab: Float[Tensor, "b 3 ..."]) -> Int[Tensor, "b ..."]:
+    """Return the place of each pixel's hue in HUES, and len(HUES) where it is neutral.
+
+    Args: lab: in CIE units.
+    """
+    _, a, b = lab.unbind(dim=1)
+    hue = (torch.atan2(b, a) * (len(HUES) / (2 * torch.pi))).round().long() % len(HUES)
+    return torch.where(torch.hypot(a, b) < NEUTRAL, len(HUES), hue)
 
 
 def toned(L: Float[Tensor, "b 1 h w"], power: Float[Tensor, " b"]) -> Float[Tensor, "b 1 h w"]:

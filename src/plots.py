@@ -1,14 +1,20 @@
-"""Figures from numbers and pictures. Nothing here knows how they came about."""
+"""Figures from numbers and pictures, and pages that hold them. Nothing here knows their origin."""
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from numpy import ndarray
+from PIL import Image
 
 Curve = Sequence[tuple[float, float]]  # (x, y) points
 
@@ -97,7 +103,7 @@ def hues(
 ) -> UInt8[ndarray, "H W 3"]:
     """Draw a panel for each name: the share of pixels of each hue, stacked by rising chroma.
 
-    Args: shares: the first hue begins at 0 degrees, which is red's a* axis in Lab.
+    Args: shares: of color.HUES; the middle of the first is Lab's axis +a*.
     Returns: the figure as 8-bit sRGB.
     """
     figure = Figure(figsize=(3.6 * len(shares), 3.0), dpi=100)
@@ -108,16 +114,35 @@ def hues(
         for level in range(levels):
             for hue in range(count):
                 # Lab's red, yellow, green and blue lie near these hues of HSV.
-                turn = (hue + 0.5) / count
+                turn = hue / count
                 angle = np.interp(turn, [0, 0.25, 0.5, 0.75, 1], [0.93, 1.15, 1.4, 1.6, 1.93])
                 shade = hsv_to_rgb((angle % 1, 0.3 + 0.7 * level / max(1, levels - 1), 0.85))
                 axis.bar(hue, 100 * table[hue, level], bottom=100 * below[hue], color=shade)
             below += table[:, level]
-        axis.set(title=name, xlabel="hue", xticks=np.arange(0, count + 1, count / 4) - 0.5)
-        axis.set_xticklabels(["+a*", "+b*", "-a*", "-b*", ""])
+        axis.set(title=name, xlabel="hue", xticks=np.arange(0, count, count / 4))
+        axis.set_xticklabels(["+a*", "+b*", "-a*", "-b*"])
     panels[0].set_ylabel("% of pixels")
     figure.tight_layout()
     return _rendered(figure)
+
+
+def page(template: Path, **content: Any) -> str:
+    """Fill in a page's template, in which nothing but Markup is taken for HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(template.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template.name).render(content)
+
+
+def data_uri(image: Image.Image, form: str, **options: Any) -> str:
+    """Return a picture as an address that holds it. Args: form, options: as Pillow saves it."""
+    content = io.BytesIO()
+    image.save(content, form, **options)
+    return f"data:image/{form.lower()};base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def _draw(axis: Axes, curve: Curve, color: str, label: str) -> None:

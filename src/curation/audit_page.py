@@ -1,17 +1,14 @@
 """The audit page: what was rejected and why, what looks alike, how colours differ."""
 
-import base64
-import io
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from src import files, images, plots
+from src import color, files, images, plots
 from src.curation.examine import Facts
 from src.data import manifest
 from src.data.manifest import Row
@@ -51,13 +48,11 @@ def write(
         if not row.kept:
             rejected[row.rule].append(row)
     groups = near_duplicates(rows)
-    distributions = _distributions(rows, facts)
-    template = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    ).get_template("audit_page.html")  # fmt: skip
-    files.write_text(path, template.render(
-        rows=rows, judged=judged,
+    shares = _distributions(rows, facts)
+    text = plots.page(
+        Path(__file__).with_name("audit_page.html"),
+        rows=rows,
+        judged=judged,
         counts=Counter(row.split for row in rows if row.kept),
         rejected={rule: (len(own), _shown(own[:SHOWN], place)) for rule, own in rejected.items()},
         groups=[(len(own), _shown(own[:SHOWN_OF_GROUP], place)) for own in groups[:SHOWN_GROUPS]],
@@ -65,10 +60,12 @@ def write(
         leaks=[_shown(own[:SHOWN_OF_GROUP], place) for own in leaks[:SHOWN_GROUPS]],
         leak_count=len(leaks),
         differences=differences(rows, facts),
-        chart=_data_uri(Image.fromarray(plots.hues(distributions)), "PNG") if distributions else "",
-        greys={split: f"{1 - own.sum():.0%}" for split, own in distributions.items()},
-        grey=round(grey.GREY), strong=[*map(round, grey.STRONG)],
-    ))  # fmt: skip
+        chart=plots.data_uri(Image.fromarray(plots.hues(shares)), "PNG") if shares else "",
+        greys={split: f"{1 - own.sum():.0%}" for split, own in shares.items()},
+        grey=round(color.NEUTRAL),
+        strong=[*map(round, grey.STRONG)],
+    )
+    files.write_text(path, text)
 
 
 def _key(row: Row) -> Key:
@@ -126,7 +123,7 @@ def differences(rows: Sequence[Row], facts: Mapping[Key, Facts]) -> list[str]:
 
 def _hues(facts: Facts) -> list[int]:
     assert facts.colors is not None
-    return facts.colors.hues
+    return facts.colors.hue_counts
 
 
 def _distributions(
@@ -137,9 +134,9 @@ def _distributions(
     for row in rows:
         own = facts[_key(row)]
         if row.kept and own.colors:
-            sums[row.split].append(own.colors.hues)
+            sums[row.split].append(own.colors.hue_counts)
     return {
-        split: (np.mean(sums[split], axis=0)[1:] / grey.SIDE**2).reshape(grey.HUES, 3)
+        split: (np.mean(sums[split], axis=0)[1:] / grey.SIDE**2).reshape(-1, 3)
         for split in manifest.SPLITS if split in sums
     }  # fmt: skip
 
@@ -154,10 +151,4 @@ def _thumbnail(path: Path) -> str:
     except images.UnreadableImageError:
         return ""
     image.thumbnail((THUMBNAIL, THUMBNAIL))
-    return _data_uri(image, "JPEG")
-
-
-def _data_uri(image: Image.Image, form: str) -> str:
-    content = io.BytesIO()
-    image.save(content, form)
-    return f"data:image/{form.lower()};base64,{base64.b64encode(content.getvalue()).decode()}"
+    return plots.data_uri(image, "JPEG")

@@ -15,8 +15,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy import ndarray
 from skimage.color import lab2rgb
 
+from src.color import HUES
 from src.metrics.bootstrap import Interval
-from src.metrics.regions import BINS, HUES
+from src.metrics.regions import BINS
 
 INK = "#010203"  # stands for the page's text colour
 PALETTE = (

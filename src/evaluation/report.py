@@ -1,8 +1,6 @@
 """The page of an evaluation: one file that opens from the disk and asks the network for nothing."""
 
-import base64
 import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from src import files, metrics
+from src import files, metrics, plots
+from src.color import HUES, NEUTRAL
 from src.errors import UserError
 from src.evaluation import charts, contestants, results
 from src.evaluation.examples import Example, Examples
@@ -69,31 +67,33 @@ def write(
     groups = _groups(judged, models)
     wanted = sorted({name for own in groups.values() for name in own})
     shown = _shown(wanted, models, judge, examples)
-    template = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    ).get_template("report.html")  # fmt: skip
-    template.globals["number"] = _number
-    files.write_text(path, template.render(
-        content,
-        command=files.to_paste(*content["command"]),
+    pictures = {title: [shown[name] for name in names] for title, names in groups.items()}
+    delta_e2000 = {name: own["delta_e2000"] for name, own in content["colorizers"].items()}
+    label = "delta-E2000, mean over images, with 95 % interval"
+    confusions = {name: charts.confusion(content["where"][name]["confusion"]) for name in models}
+    text = plots.page(
+        Path(__file__).with_name("report.html"),
+        **content,
+        number=_number,
+        command_line=files.to_paste(*content["command"]),
         heads={name: head for name, head in HEADS.items() if name in content["colorizers"]["zero"]},
         ordered=[*models, *(name for name in content["colorizers"] if name not in models)],
         reference_meaning=contestants.SAID,
         lower=results.LOWER_IS_BETTER,
-        groups={title: [shown[name] for name in names] for title, names in groups.items()},
-        interval_chart=_markup(charts.intervals(
-            {name: own["delta_e2000"] for name, own in content["colorizers"].items()}, models,
-            "delta-E2000, mean over images, with 95 % interval",
-        )),
+        groups=pictures,
+        interval_chart=_markup(charts.intervals(delta_e2000, models, label)),
         hue_charts=_hue_charts(content),
-        confusions={name: _markup(charts.confusion(content["where"][name]["confusion"]))
-                    for name in models},
-        swatches=charts.swatches(), failures=_failures(content),
+        confusions={name: _markup(chart) for name, chart in confusions.items()},
+        swatches=charts.swatches(),
+        failures=_failures(content),
         colors={name: charts.color_of(name, models) for name in models},
-        map_limit=charts.MAP_LIMIT, skin=regions,
-        curves=_curves(paths), shown_classes=CLASSES,
-    ))  # fmt: skip
+        map_limit=charts.MAP_LIMIT,
+        neutral=NEUTRAL,
+        skin=regions,
+        curves=_curves(paths),
+        shown_classes=CLASSES,
+    )
+    files.write_text(path, text)
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -148,20 +148,18 @@ def _tiles(judge: Judge, example: Example, models: Sequence[str], side: int) -> 
     for name in dict.fromkeys((contestants.ZERO, *models)):
         difference = metrics.color_difference(judge.seen(painted[name].samples), truth)
         map_of_errors = Image.fromarray(charts.heat_map(difference[0].cpu().numpy()))
-        heat_map = "" if name == contestants.ZERO else data_uri(map_of_errors, side)
-        picture = data_uri(Image.fromarray(painted[name].samples), side)
+        heat_map = "" if name == contestants.ZERO else tile_uri(map_of_errors, side)
+        picture = tile_uri(Image.fromarray(painted[name].samples), side)
         label = "grey" if name == contestants.ZERO else name
         tiles.append(Tile(label, picture, float(difference.mean()), heat_map))
-    tiles.append(Tile("truth", data_uri(Image.fromarray(example.samples), side), None, ""))
+    tiles.append(Tile("truth", tile_uri(Image.fromarray(example.samples), side), None, ""))
     return tiles
 
 
-def data_uri(image: Image.Image, side: int) -> str:
+def tile_uri(image: Image.Image, side: int) -> str:
     """Return a picture of at most `side` pixels as what a page can hold."""
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    content = io.BytesIO()
-    image.save(content, "JPEG", quality=88, subsampling=0)
-    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return plots.data_uri(image, "JPEG", quality=88, subsampling=0)
 
 
 def _hue_charts(content: Mapping[str, Any]) -> dict[str, Markup]:
@@ -171,8 +169,7 @@ def _hue_charts(content: Mapping[str, Any]) -> dict[str, Markup]:
         for name in dict.fromkeys((*models, contestants.ZERO))
     }
     ratios = {
-        name: {hue: where[name]["hue"][hue]["chroma_ratio"] for hue in regions.HUES}
-        for name in models
+        name: {hue: where[name]["hue"][hue]["chroma_ratio"] for hue in HUES} for name in models
     }
     return {
         "delta_e2000": _markup(charts.by_hue(errors, models, "mean delta-E2000")),

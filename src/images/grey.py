@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from PIL import Image
 from scipy.ndimage import uniform_filter1d
@@ -13,9 +13,7 @@ from scipy.ndimage import uniform_filter1d
 from src import color
 
 SIDE = 32  # pixels of the square on which colours are measured; JPEG blurs those of fine detail
-GREY = 5.0  # chroma below which a pixel has no hue
 STRONG = (15.0, 40.0)  # chroma at which a pixel's colour is moderate, and strong
-HUES = 12
 TONED = 2.4
 NEXT_IN_LIGHTNESS = 32  # pixels
 
@@ -29,14 +27,14 @@ class Colors:
         chroma_spread: root mean square distance of (a*, b*) from their mean at the same lightness,
             which is small where colour follows from lightness alone: grey, sepia, toned pictures.
         hue_unity: length of the mean of (a*, b*) over the mean of their lengths: 1 for one hue.
-        hues: how many of 1024 pixels are grey, then those of each hue with weak, moderate and
-            strong chroma.
+        hue_counts: how many of 1024 pixels are neutral, then those of each of color.HUES with weak,
+            moderate and strong chroma.
     """
 
     mean_chroma: float
     chroma_spread: float
     hue_unity: float
-    hues: list[int]
+    hue_counts: list[int]
 
 
 def measure(image: Image.Image) -> Colors:
@@ -49,15 +47,17 @@ def measure_each(images: Sequence[Image.Image]) -> list[Colors]:
     shape = SIDE, SIDE
     small = [np.array(one.resize(shape, Image.Resampling.BOX, reducing_gap=2.0)) for one in images]
     rgb = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2) / 255
-    return [_colors(lab) for lab in color.rgb_to_lab(rgb).flatten(2).double().numpy()]
+    lab = color.rgb_to_lab(rgb).flatten(2).double()
+    hues = color.hue_bins(lab).numpy()
+    return [_colors(*both) for both in zip(lab.numpy(), hues, strict=True)]
 
 
-def _colors(lab: Float[ndarray, "3 n"]) -> Colors:
+def _colors(lab: Float[ndarray, "3 n"], hue: Int[ndarray, " n"]) -> Colors:
     chroma = np.hypot(lab[1], lab[2])
     spread = float(np.sqrt(np.square(_untinted(lab[0], lab[1:])).sum(axis=0).mean()))
-    hue = (np.arctan2(lab[2], lab[1]) / (2 * np.pi) % 1 * HUES).astype(int) % HUES
-    cell = np.where(chroma < GREY, 0, 1 + hue * 3 + np.digitize(chroma, STRONG))
-    counts = np.bincount(cell, minlength=1 + 3 * HUES).tolist()
+    count = len(color.HUES)
+    cell = np.where(hue == count, 0, 1 + hue * 3 + np.digitize(chroma, STRONG))
+    counts = np.bincount(cell, minlength=1 + 3 * count).tolist()
     unity = np.hypot(*lab[1:].mean(axis=1)) / max(chroma.mean(), 1e-9)
     return Colors(
         round(float(chroma.mean()), 3), round(spread, 3), round(float(unity), 4), counts

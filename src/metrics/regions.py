@@ -8,13 +8,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-# Each bin is 30 degrees of the CIELAB hue wide and named after what lies in its middle.
-HUES = (
-    "pink", "red", "orange", "yellow", "lime", "green", "teal", "cyan", "azure", "blue", "violet",
-    "magenta",
-)  # fmt: skip
+from src.color import HUES, hue_bins
+
 BINS = (*HUES, "neutral")
-NEUTRAL = 5.0  # chroma below which a pixel has no hue that people would name
 LIGHTNESS_STEP = 10.0
 LIGHTNESSES = 10
 # This project's own box, wide enough for shadows, sunlight and blushing cheeks; wood, sand and
@@ -58,10 +54,9 @@ class Regions:
     ) -> None:
         """Add one picture. Args: difference: CIEDE2000 of each pixel."""
         chroma, true_chroma = (x[:, 1:].square().sum(dim=1).sqrt() for x in (lab, true_lab))
-        angle, true_angle = (torch.rad2deg(torch.atan2(x[:, 2], x[:, 1])) for x in (lab, true_lab))
-        hue, true_hue = _bin(angle, chroma), _bin(true_angle, true_chroma)
+        hue, true_hue = hue_bins(lab), hue_bins(true_lab)
         L = (true_lab[:, 0] / LIGHTNESS_STEP).long().clamp(0, LIGHTNESSES - 1)
-        cell = (true_hue * LIGHTNESSES + L) * 2 + _is_skin(true_lab[:, 0], true_chroma, true_angle)
+        cell = (true_hue * LIGHTNESSES + L) * 2 + _is_skin(true_lab)
         weights = (None, difference, chroma, true_chroma)
         own = np.stack([_summed(cell, weight, self._sums[..., 0].size) for weight in weights], 1)
         own = own.reshape(self._sums.shape)
@@ -115,14 +110,9 @@ def _kinds(sums: Float[ndarray, "hues lightnesses 2 sums"]) -> dict[str, Float[n
     }
 
 
-def _bin(angle: Float[Tensor, "1 h w"], chroma: Float[Tensor, "1 h w"]) -> Int[Tensor, "1 h w"]:
-    hue = (angle * (len(HUES) / 360)).round().long() % len(HUES)
-    return torch.where(chroma < NEUTRAL, len(HUES), hue)
-
-
-def _is_skin(
-    L: Float[Tensor, "1 h w"], chroma: Float[Tensor, "1 h w"], angle: Float[Tensor, "1 h w"]
-) -> Int[Tensor, "1 h w"]:
+def _is_skin(lab: Float[Tensor, "1 3 h w"]) -> Int[Tensor, "1 h w"]:
+    L, a, b = lab.unbind(dim=1)
+    angle, chroma = torch.rad2deg(torch.atan2(b, a)), torch.hypot(a, b)
     box = ((angle, SKIN_HUES), (chroma, SKIN_CHROMAS), (L, SKIN_LIGHTNESSES))
     inside = [(value >= low) & (value <= high) for value, (low, high) in box]
     return (inside[0] & inside[1] & inside[2]).long()

@@ -491,7 +491,7 @@ def test_ten_checkpoints_on_200_pictures_stay_under_25_megabytes() -> None:
     side = report.side_of(shown, 10)
     noise = np.random.default_rng(0).normal(128, 30, (side, side, 3)).clip(0, 255).astype(np.uint8)
     photograph = Image.fromarray(noise).resize((side // 4, side // 4)).resize((side, side))
-    assert shown * 22 * len(report.data_uri(photograph, side)) < 25e6
+    assert shown * 22 * len(report.tile_uri(photograph, side)) < 25e6
     assert side >= 256
 
 

@@ -55,10 +55,10 @@ def test_small_pictures_are_rejected_with_the_figures() -> None:
 
 
 def test_hues_count_every_pixel_once(photo: Image.Image) -> None:
-    assert sum(measure(photo).hues) == 32 * 32
+    assert sum(measure(photo).hue_counts) == 32 * 32
     red = measure(Image.new("RGB", (70, 70), "red"))
-    assert sorted(red.hues)[-2:] == [0, 32 * 32]
-    assert measure(ImageOps.grayscale(photo).convert("RGB")).hues[0] == 32 * 32
+    assert sorted(red.hue_counts)[-2:] == [0, 32 * 32]
+    assert measure(ImageOps.grayscale(photo).convert("RGB")).hue_counts[0] == 32 * 32
 
 
 @pytest.mark.parametrize("name", ["prepare", "audit", "evaluate"])

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from src.metrics.regions import BINS, HUES, Regions
+from src.color import HUES
+from src.metrics.regions import BINS, Regions
 
 
 def lab_of(*pixels: tuple[float, float, float]) -> torch.Tensor:
