@@ -11,7 +11,7 @@ from pathlib import Path
 
 from src import errors
 from src.colorizers import registry
-from src.colorizers.colorizer import MAX_IMAGE_SIZE
+from src.colorizers.colorizer import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, VIEWS
 from src.errors import require_number
 from src.inference import pipe
 from src.inference.batch import Batch
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = Options(**given)
     with errors.ending_for_people():
         if options.size is not None:
-            require_number("--size", options.size, 16, MAX_IMAGE_SIZE)
+            require_number("--size", options.size, MIN_IMAGE_SIZE, MAX_IMAGE_SIZE)
         require_number("--saturation", options.saturation, 0, 4)
         if STANDARD in photos:
             pipe.require(photos, output)
@@ -57,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--method", choices=list(registry.METHODS), help=methods)
     size = "short side that the network sees (as trained); more gives finer, other colours"
     add("--size", type=int, metavar="PIXELS", help=size)
+    views = "predictions that are averaged: 1; 2, the mirror image too; 6, both at three sizes"
+    add("--views", type=int, choices=VIEWS, help=f"{views} (as stored with the network)")
     saturation = "strength of the colours, 0 to 4 (1)"
     add("--saturation", type=float, default=1.0, metavar="FACTOR", help=saturation)
     form = "of the results; formats other than JPEG, PNG, TIFF and WebP become PNG (keep)"

@@ -36,10 +36,11 @@ def require(holds: bool, name: str, value: object, expected: str) -> None:
         raise UserError(f"{name}={value}: expected {expected}")
 
 
-def require_whole(name: str, value: object, least: int) -> None:
-    """Refuse anything but a whole number of at least `least`. Raises: UserError."""
-    holds = isinstance(value, int) and not isinstance(value, bool) and value >= least
-    require(holds, name, value, f"a whole number of at least {least}")
+def require_whole(name: str, value: object, least: int, most: float = math.inf) -> None:
+    """Refuse anything but a whole number in [least, most]. Raises: UserError."""
+    holds = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    limit = "" if math.isinf(most) else f" and at most {most:g}"
+    require(holds, name, value, f"a whole number of at least {least}{limit}")
 
 
 def require_number(
@@ -52,9 +53,9 @@ def require_number(
     require(holds, name, value, f"a number in {interval}")
 
 
-def require_one_of(name: str, value: object, known: Sequence[str]) -> None:
+def require_one_of(name: str, value: object, known: Sequence[object]) -> None:
     """Refuse anything but one of `known`. Raises: UserError."""
-    require(value in known, name, value, f"one of {', '.join(known)}")
+    require(value in known, name, value, f"one of {', '.join(map(str, known))}")
 
 
 @contextmanager

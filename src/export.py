@@ -10,7 +10,8 @@ from torch import Tensor
 from src import errors, files, images
 from src.colorizers import onnx, trained
 from src.colorizers.checkpoint import WEIGHTS_SUFFIX
-from src.errors import UserError
+from src.colorizers.colorizer import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, VIEWS
+from src.errors import UserError, require_whole
 from src.inference.lightness import small_lightness
 
 
@@ -25,12 +26,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--output", "-o", required=True, type=Path, help="the .onnx or .safetensors to write"
     )
+    size = "short side in pixels at which pictures are to be shown (as trained)"
+    parser.add_argument("--size", type=int, metavar="PIXELS", help=size)
+    views = "predictions that are to be averaged: see src.colorize --help (as the checkpoint says)"
+    parser.add_argument("--views", type=int, choices=VIEWS, help=views)
     given = parser.parse_args(arguments)
     with errors.ending_for_people():
+        if given.size is not None:
+            require_whole("--size", given.size, MIN_IMAGE_SIZE, MAX_IMAGE_SIZE)
         if given.output.suffix == WEIGHTS_SUFFIX:
-            trained.save_weights(given.checkpoint, given.output)
+            trained.save_weights(given.checkpoint, given.output, given.size, given.views)
         elif given.output.suffix == ".onnx":
-            _export_onnx(given.checkpoint, given.output)
+            _export_onnx(given.checkpoint, given.output, given.size, given.views)
         else:
             said = f"expected a name that ends in .onnx or {WEIGHTS_SUFFIX}"
             raise UserError(f"--output {given.output}: {said}")
@@ -38,8 +45,10 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"To use it: {files.to_paste('python', '-m', *use)}")
 
 
-def _export_onnx(checkpoint: Path, output: Path) -> None:
+def _export_onnx(checkpoint: Path, output: Path, size: int | None, views: int | None) -> None:
     colorizer = trained.load(checkpoint)
+    colorizer.image_size = size or colorizer.image_size
+    colorizer.views = views or colorizer.views
     checked_on = pictures(colorizer.image_size)
     error = onnx.export(colorizer, output, checked_on)
     print(f"largest difference of ab from PyTorch's on {len(checked_on)} pictures: {error:.1e}")

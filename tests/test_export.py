@@ -199,6 +199,19 @@ def test_a_missing_package_is_named(
         onnx_colorizer.export(untrained(CNN(4)), tmp_path / "a.onnx", [])
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "model.onnx"])
+def test_size_and_views_are_stored_with_the_weights(
+    exported: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "pictures", lambda _: [torch.zeros(1, 1, 40, 40)])
+    out = ["--output", str(tmp_path / name)]
+    export.main([f"{exported}/best.ckpt", *out, "--size", "48", "--views", "6"])
+    stored = registry.from_file(tmp_path / name)
+    assert (stored.image_size, stored.views) == (48, 6)
+    before = registry.from_file(exported / "best.ckpt")
+    assert (before.image_size, before.views) == (32, 1)
+
+
 def test_weights_alone_colour_as_the_checkpoint_does(exported: Path, tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
     export.main([f"{exported}/best.ckpt", "--output", str(weights)])

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-MAX_IMAGE_SIZE = 8192  # more is no size that a colouriser asks for
+MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 16, 8192  # of the short side that a colouriser is shown
+VIEWS = (1, 2, 6)  # as it is; and mirrored; both at three sizes
 
 
 class Hints(NamedTuple):
@@ -30,6 +31,7 @@ class Colorizer(ABC):
     Attributes:
         name: what it is called.
         image_size: short side in pixels at which it wants to see pictures.
+        views: of how many views of a picture its predictions are best averaged; one of VIEWS.
         sha256: of the file that it was loaded from; empty where there is none.
         mean_ab: (2,) of the pictures that it was trained on, in [-1, 1]; None where it was not.
         takes_hints, takes_reference: whether it looks at them.
@@ -37,6 +39,7 @@ class Colorizer(ABC):
 
     name: str
     image_size: int
+    views: int = 1
     sha256: str = ""
     mean_ab: Float[Tensor, "2"] | None = None
     takes_hints: bool = False

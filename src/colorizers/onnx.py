@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from src import files
-from src.colorizers.colorizer import MAX_IMAGE_SIZE, Colorizer, Hints, Reference
+from src.colorizers.colorizer import MAX_IMAGE_SIZE, VIEWS, Colorizer, Hints, Reference
 from src.colorizers.trained import Trained
 from src.errors import UserError
 
@@ -29,6 +29,7 @@ class Exported(Colorizer):
 
     session: Any
     image_size: int
+    views: int = 1
     mean_ab: Float[Tensor, "2"]
     sha256: str
     name: str
@@ -60,20 +61,25 @@ def load(path: Path) -> Exported:
         # From memory: such a model can name no other file to be read.
         session = _session(runtime, content)
         told = session.get_modelmeta().custom_metadata_map
-        image_size = int(told["image_size"])
+        image_size, views = int(told["image_size"]), int(told.get("views", "1"))
         mean_ab = torch.tensor([float(value) for value in told["mean_ab"].split()])
         ab = _run(session, torch.zeros(1, 1, 32, 32))
     # A stranger's bytes end in whatever exception comes first.
     except Exception as error:
         reason = str(error) if isinstance(error, UserError) else "not of src.export"
         raise UserError(f"cannot use {path} as a model: {reason}") from None
-    if not 0 < image_size <= MAX_IMAGE_SIZE or mean_ab.shape != (2,):
-        raise UserError(f"{path} asks for pictures of {image_size} pixels: not believable")
+    if not 0 < image_size <= MAX_IMAGE_SIZE or mean_ab.shape != (2,) or views not in VIEWS:
+        raise UserError(f"{path} asks for {views} views of {image_size} pixels: not believable")
     if ab.shape != (1, 2, 32, 32) or not bool(ab.isfinite().all()):
         raise UserError(f"{path} holds no working generator: it does not take L to ab")
     sha256 = hashlib.sha256(content).hexdigest()
     return Exported(
-        session=session, image_size=image_size, mean_ab=mean_ab, sha256=sha256, name=path.name
+        session=session,
+        image_size=image_size,
+        views=views,
+        mean_ab=mean_ab,
+        sha256=sha256,
+        name=path.name,
     )
 
 
@@ -114,6 +120,7 @@ def export(trained: Trained, path: Path, checked_on: list[Float[Tensor, "_ 1 _ _
     assert program is not None
     program.model.metadata_props.update(
         image_size=str(trained.image_size),
+        views=str(trained.views),
         checkpoint_sha256=trained.sha256,
         mean_ab=" ".join(str(float(value)) for value in trained.mean_ab),
     )

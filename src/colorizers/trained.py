@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from src import files
 from src.colorizers import checkpoint
-from src.colorizers.colorizer import MAX_IMAGE_SIZE, Colorizer, Hints, Reference
+from src.colorizers.colorizer import MAX_IMAGE_SIZE, VIEWS, Colorizer, Hints, Reference
 from src.errors import UserError
 
 MEAN_AB = "mean_ab"
@@ -26,6 +26,7 @@ class Trained(Colorizer):
 
     network: nn.Module
     image_size: int
+    views: int = 1
     mean_ab: Float[Tensor, "2"]
     sha256: str
     name: str
@@ -52,14 +53,24 @@ def load(path: Path) -> Trained:
     return _trained(checkpoint.load(path), path)
 
 
-def save_weights(source: Path, target: Path) -> None:
+def save_weights(
+    source: Path, target: Path, image_size: int | None = None, views: int | None = None
+) -> None:
     """Write what inference needs of a checkpoint, in float16 and without the optimisers' state.
+
+    Args: image_size, views: at which pictures are to be shown; None keeps what the checkpoint says.
 
     Raises: UserError: if the checkpoint is unsafe, incomplete, or no colouriser's.
     """
     content = checkpoint.load(source)
     trained, given = _trained(content, source), content["hyper_parameters"]
-    described = json.dumps({key: given[key] for key in ("generator", "image_size")})
+    described = json.dumps(
+        {
+            "generator": given["generator"],
+            "image_size": image_size or trained.image_size,
+            "views": views or trained.views,
+        }
+    )
     weights = {
         f"{checkpoint.GENERATOR_PREFIX}{key}": weight.half()
         if weight.is_floating_point()
@@ -82,6 +93,9 @@ def _trained(content: Mapping[str, Any], path: Path) -> Trained:
         raise UserError(f"{path} is no checkpoint of this project: it lacks a generator") from None
     if type(image_size) is not int or not 0 < image_size <= MAX_IMAGE_SIZE:
         raise UserError(f"{path} asks for pictures of {image_size!r} pixels: not believable")
+    views = hyper_parameters.get("views", 1)
+    if type(views) is not int or views not in VIEWS:
+        raise UserError(f"{path} asks for {views!r} views: expected one of {VIEWS}")
     # On the meta device a network takes no memory, whatever size a stranger's numbers ask for.
     try:
         with torch.device("meta"):
@@ -97,6 +111,7 @@ def _trained(content: Mapping[str, Any], path: Path) -> Trained:
     return Trained(
         network=network,
         image_size=image_size,
+        views=views,
         mean_ab=_mean_ab(content, path),
         sha256=sha256,
         name=path.name,

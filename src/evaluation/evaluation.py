@@ -15,7 +15,7 @@ from torch import Tensor
 
 from src import color, files, ranks
 from src.colorizers import registry, shipped
-from src.colorizers.colorizer import Colorizer
+from src.colorizers.colorizer import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, VIEWS, Colorizer
 from src.data.crops import Picture
 from src.errors import UserError, require, require_number, require_one_of, require_whole
 from src.evaluation import contestants, examples, pretrained, report, results
@@ -109,6 +109,10 @@ def _require_sense(config: DictConfig) -> None:
         require(isinstance(config[name], bool), name, config[name], "true or false")
     for name in _list(config.methods):
         require_one_of("methods", name, list(registry.METHODS))
+    if config.size is not None:
+        require_whole("size", config.size, MIN_IMAGE_SIZE, MAX_IMAGE_SIZE)
+    if config.views is not None:
+        require_one_of("views", config.views, VIEWS)
     require_number("min_chroma_spread", config.min_chroma_spread, 0)
     require_number("one_hue", config.one_hue, 0, 1)
 
@@ -122,6 +126,9 @@ def _field(
     if not asked and not folders and not methods:
         asked = [shipped.PATH]
     loaded, faults = contestants.load(asked)
+    for colorizer in loaded.values():
+        colorizer.image_size = config.size or colorizer.image_size
+        colorizer.views = config.views or colorizer.views
     names = dict(zip([*loaded, *folders], contestants.names([*loaded, *folders]), strict=True))
     predictions = {}
     for folder in folders:
@@ -170,6 +177,7 @@ def _content(
             "path": str(field.paths[name]),
             "sha256": own.sha256,
             "image_size": own.image_size,
+            "views": own.views,
             "mean_ab": _in_lab_units(own.mean_ab),
         }
         for name, own in field.checkpoints.items()

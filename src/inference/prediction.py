@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
@@ -12,6 +13,8 @@ from src import color
 from src.colorizers.colorizer import Colorizer
 from src.errors import UserError
 from src.inference.lightness import small_lightness
+
+SCALES = (5 / 6, 1, 4 / 3)  # of the size, where there are six views; the last one is the largest
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,40 @@ class Prediction:
 
 @torch.inference_mode()
 def predict(
-    samples: NDArray[Any], colorizer: Colorizer, image_size: int | None = None
+    samples: NDArray[Any],
+    colorizer: Colorizer,
+    image_size: int | None = None,
+    views: int | None = None,
 ) -> Prediction:
-    """Show a picture's lightness to a colouriser.
+    """Show a picture's lightness to a colouriser, and average what it says of several views.
 
     Args:
         samples: uint8 or uint16, (h, w) of grey or (h, w, 3) of sRGB, whose own colours are not
             looked at.
         image_size: short side in pixels that the colouriser sees; None is what it wants.
+        views: 1 is the picture; 2, and its mirror image; 6, both at three sizes; None is what the
+            colouriser wants.
     Raises: UserError: if its colours are not finite. MemoryError: if there is too little.
     """
-    L = small_lightness(samples, image_size or colorizer.image_size)
+    size, count = image_size or colorizer.image_size, views or colorizer.views
+    sizes = [round(scale * size) for scale in SCALES] if count == 6 else [size]
+    shown = [small_lightness(samples, one) for one in sizes]
+    L = shown[-1]
+    each = [
+        _mean_of_mirrored(colorizer, one) if count > 1 else _seen(colorizer, one) for one in shown
+    ]
+    ab = torch.stack([F.interpolate(one, L.shape[2:], mode="bilinear") for one in each]).mean(dim=0)
+    return Prediction(L, ab)
+
+
+def _mean_of_mirrored(
+    colorizer: Colorizer, L: Float[Tensor, "1 1 h w"]
+) -> Float[Tensor, "1 2 h w"]:
+    own, mirrored = _seen(colorizer, torch.cat([L, L.flip(-1)])).split(1)
+    return (own + mirrored.flip(-1)) / 2
+
+
+def _seen(colorizer: Colorizer, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 2 h w"]:
     try:
         ab = colorizer(L)
     except RuntimeError as error:  # torch's word for memory that is not there
@@ -52,4 +78,4 @@ def predict(
         raise MemoryError(f"too little memory to predict {L.shape[3]}x{L.shape[2]}") from error
     if not ab.isfinite().all():
         raise UserError("the model's colours of it are no numbers: is the model damaged?")
-    return Prediction(L, ab)
+    return ab

@@ -35,6 +35,7 @@ class Options:
 
     Attributes:
         size: short side in pixels that the network sees; None is what it was trained on.
+        views: of the picture, whose predictions are averaged; None is what the network's file says.
         saturation: factor of the predicted chroma.
         enlarge: guided, along the edges of L, or bilinear.
         format: of the output: keep, jpeg, png or tiff.
@@ -45,6 +46,7 @@ class Options:
     """
 
     size: int | None = None
+    views: int | None = None
     saturation: float = 1.0
     enlarge: str = "guided"
     format: str = "keep"
@@ -103,7 +105,7 @@ def _painted(
     for page in photo.pages():
         record, own = None, page.metadata
         if not (options.keep_color and _in_color(page)):
-            prediction = predict(page.samples, colorizer, options.size)
+            prediction = predict(page.samples, colorizer, options.size, options.views)
             prediction = prediction.saturated(options.saturation)
             chroma.append(prediction.mean_chroma)
             page = _painted_page(page, prediction, options)
@@ -128,7 +130,12 @@ def _painted_page(page: Page, prediction: Prediction, options: Options) -> Page:
 
 def _record(colorizer: Colorizer, options: Options) -> provenance.Record:
     size = options.size or colorizer.image_size
-    settings = {"size": size, "saturation": options.saturation, "enlarge": options.enlarge}
+    settings = {
+        "size": size,
+        "views": options.views or colorizer.views,
+        "saturation": options.saturation,
+        "enlarge": options.enlarge,
+    }
     when = datetime.now(UTC).astimezone()
     model = f"sha256:{colorizer.sha256}" if colorizer.sha256 else colorizer.name
     return provenance.Record(SOFTWARE, version(), model, bool(colorizer.sha256), settings, when)

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from src.colorizers.colorizer import Colorizer
+from src.inference.prediction import predict
+
+
+class Lopsided(Colorizer):
+    """Sees red at the left and none at the right, whatever it is shown, and keeps what it saw."""
+
+    image_size = 48
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, ...]] = []
+
+    def __call__(self, L: Tensor, hints: object = None, reference: object = None) -> Tensor:
+        self.seen.append(tuple(L.shape))
+        red = torch.linspace(1, 0, L.shape[-1]).expand_as(L)
+        return torch.cat([red, torch.full_like(L, L.shape[2] / 100)], dim=1)
+
+
+SAMPLES = np.random.default_rng(0).integers(0, 256, (96, 96), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("views", "seen"),
+    [
+        (1, [(1, 1, 48, 48)]),
+        (2, [(2, 1, 48, 48)]),
+        (6, [(2, 1, 40, 40), (2, 1, 48, 48), (2, 1, 64, 64)]),
+    ],
+)
+def test_so_many_views_are_shown(views: int, seen: list[tuple[int, ...]]) -> None:
+    colorizer = Lopsided()
+    predict(SAMPLES, colorizer, views=views)
+    assert colorizer.seen == seen
+    colorizer.views = views
+    again = predict(SAMPLES, colorizer)
+    assert colorizer.seen == 2 * seen
+    assert again.L.shape[2:] == again.ab.shape[2:] == seen[-1][2:]
+
+
+def test_the_mean_of_mirrored_views_has_no_side() -> None:
+    one, two = (predict(SAMPLES, Lopsided(), views=views).ab[:, :1] for views in (1, 2))
+    assert (one[..., 0] - one[..., -1]).min() == 1
+    torch.testing.assert_close(two, torch.full_like(two, 0.5))
+
+
+def test_the_mean_of_six_views_is_that_of_the_three_sizes() -> None:
+    blue = predict(SAMPLES, Lopsided(), views=6).ab[:, 1]
+    torch.testing.assert_close(blue, torch.full_like(blue, (40 + 48 + 64) / 300))
