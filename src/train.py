@@ -15,7 +15,7 @@ from src.sweeps import sweep
 from src.training import experiment, run_folder
 
 
-@command("train")
+@command("train", open_nodes=("trainer",))  # Lightning's Trainer takes more than conf/ lists
 def main(config: DictConfig) -> float | None:
     with errors.ending_for_people():
         if sweep.is_job():

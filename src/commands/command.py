@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,13 @@ from src.commands import overrides
 RUN_DIR = "hydra.run.dir"
 
 
-def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
-    """Turn a task into a command whose defaults are in conf/`name`.yaml."""
+def command(
+    name: str, open_nodes: Collection[str] = ()
+) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Turn a task into a command whose defaults are in conf/`name`.yaml.
+
+    Args: open_nodes: of the configuration, in which keys need no + that conf/ does not list.
+    """
 
     def of(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
         composed = hydra.main(version_base="1.3", config_path=str(files.CONF), config_name=name)(
@@ -28,7 +33,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
         @functools.wraps(task)
         def main() -> None:
             with errors.ending_for_people():
-                sys.argv[1:] = overrides.for_hydra(sys.argv[1:])
+                sys.argv[1:] = overrides.for_hydra(sys.argv[1:], open_nodes)
             composed()
 
         return main

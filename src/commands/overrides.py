@@ -2,11 +2,12 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
 from src import files
 from src.errors import UserError
@@ -38,12 +39,13 @@ TAKING = {"--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--
 ITEM = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^,]*?)\s*(?:,|$)""")
 
 
-def for_hydra(arguments: Sequence[str]) -> list[str]:
+def for_hydra(arguments: Sequence[str], open_nodes: Collection[str] = ()) -> list[str]:
     """Quote the paths among a command's arguments, and let + stand before keys that there are.
 
     A path that begins with ~ is expanded, since shells leave it as it is after a =. Under -m a
     comma separates values, unless the whole is a path that exists.
 
+    Args: open_nodes: of the configuration, in which keys need no + that conf/ does not list.
     Raises: UserError: where an argument cannot be read even so.
     """
     multirun = not {"-m", "--multirun", "hydra.mode=MULTIRUN"}.isdisjoint(arguments)
@@ -51,7 +53,7 @@ def for_hydra(arguments: Sequence[str]) -> list[str]:
     return [
         argument
         if argument.startswith("-") or previous in TAKING
-        else _readable(argument, multirun)
+        else _readable(argument, multirun, open_nodes)
         for previous, argument in zip(before, arguments, strict=False)
     ]
 
@@ -70,10 +72,13 @@ def quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def _readable(argument: str, multirun: bool) -> str:
+def _readable(argument: str, multirun: bool, open_nodes: Collection[str]) -> str:
     typed, equals, value = argument.partition("=")
     key = key_of(typed)
-    if typed.startswith("+"):
+    node, _, name = key.partition(".")
+    if typed.startswith("+") or (
+        typed == key and node in open_nodes and not _is_listed(node, name)
+    ):
         typed = key if _is_group(key) else f"++{key}"
     if typed.startswith("~") or not equals:
         pass
@@ -96,6 +101,10 @@ def _readable(argument: str, multirun: bool) -> str:
 
 def _is_group(key: str) -> bool:
     return "." not in key and (files.CONF / key).is_dir()
+
+
+def _is_listed(node: str, name: str) -> bool:
+    return not name or any(name in OmegaConf.load(one) for one in (files.CONF / node).glob("*"))
 
 
 def _items(value: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The LightningDataModule that every data set shares."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast, get_args
@@ -46,6 +47,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
 
     next_step: str | None = None  # what to tell a person who has trained on this
     first_epoch = 0  # of this process; a resumed run's is not 0
+    overfit_batches: int | float = 0  # as Lightning's Trainer has it: all that is shown, if not 0
 
     def __init__(
         self,
@@ -99,10 +101,23 @@ class ColorizationData(lightning.LightningDataModule, ABC):
 
     def setup(self, stage: str) -> None:
         if not self.subsets:
-            self.subsets = self.find_pictures()
+            self.subsets = self._all_or_few(self.find_pictures())
             counts = ", ".join(f"{len(own)} {subset}" for subset, own in self.subsets.items())
             rank_zero_only(print)(f"pictures: {counts} ({self.protocol})")
         self._check_ranks(ranks.this_and_all()[1])
+
+    def _all_or_few(self, subsets: Subsets) -> Subsets:
+        """Keep of each subset what overfit_batches asks for, where it is not 0."""
+        asked = self.overfit_batches
+        if not asked:
+            return subsets
+        self.repeat, self.max_per_folder = 1, None
+        return {
+            subset: _spread(
+                own, math.ceil(asked * (len(own) if isinstance(asked, float) else self.batch_size))
+            )
+            for subset, own in subsets.items()
+        }
 
     def _check_ranks(self, count: int) -> None:
         whole = self.batch_size % count == 0
@@ -119,7 +134,8 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         sampler.set_epoch(self.first_epoch)
         return self._loader(
             TrainPictures(pictures, self.image_size, self.zooms, self.tone),
-            sampler=sampler,
+            # To overfit, each epoch shows the very same crops.
+            sampler=list(sampler) if self.overfit_batches else sampler,
             # A last batch of another size would make compiled networks compile again.
             drop_last=sampler.length > self.batch_size,
         )
@@ -141,19 +157,19 @@ class ColorizationData(lightning.LightningDataModule, ABC):
     def eval_pictures(self, subset: Subset, limit: int | None = None) -> EvalPictures:
         """A subset's pictures as validation sees them, or `limit` spread evenly over it."""
         pictures = self.subsets[subset]
-        if limit is not None and limit < len(pictures):
-            pictures = [pictures[i * len(pictures) // limit] for i in range(limit)]
+        if limit is not None:
+            pictures = _spread(pictures, limit)
         return EvalPictures(pictures, self.image_size, self.eval_fit)
 
     def mean_ab(self, device: torch.device) -> Float[Tensor, "2"]:
         """Mean ab of the training pictures, each counted once, in a network's scale [-1, 1]."""
-        sums = torch.zeros(3, dtype=torch.float64, device=device)  # of a, of b, of pictures
+        a = b = count = 0.0  # Python's floats are double: some devices have none
         for batch in self.all_of("train"):
             _, ab = color.uint8_to_L_ab(batch["rgb"].to(device))
-            sums[:2] += ab.mean(dim=(2, 3)).sum(dim=0)
-            sums[2] += len(ab)
-        sums = ranks.summed(sums)
-        return (sums[:2] / sums[2]).float().cpu()
+            own_a, own_b = ab.mean(dim=(2, 3)).sum(dim=0).tolist()
+            a, b, count = a + own_a, b + own_b, count + len(ab)
+        sums = ranks.summed(torch.tensor([a, b, count], dtype=torch.float32, device=device))
+        return (sums[:2] / sums[2]).cpu()
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         L, ab = color.uint8_to_L_ab(batch["rgb"])
@@ -169,6 +185,13 @@ class ColorizationData(lightning.LightningDataModule, ABC):
             pin_memory=torch.cuda.is_available(),
             **options,
         )
+
+
+def _spread(pictures: Sequence[Picture], count: int) -> Sequence[Picture]:
+    """Take `count` pictures, or all, that lie evenly among them."""
+    if count >= len(pictures):
+        return pictures
+    return [pictures[i * len(pictures) // count] for i in range(count)]
 
 
 def _of_this_rank(pictures: EvalPictures) -> Dataset[Sample]:

@@ -113,6 +113,10 @@ class ShardsData(ColorizationData):
         self.root = root.rstrip("/")
 
     def find_pictures(self) -> dict[Subset, Shards]:
+        few = self.overfit_batches
+        require(
+            not few, "trainer.overfit_batches", few, "0 with data=shards, which are read in turn"
+        )
         subsets = cast(dict[Subset, Shards], find(self.root))
         for subset, own in subsets.items():
             if not len(own):

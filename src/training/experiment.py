@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from src import files, metrics, ranks
 from src.data.datamodule import ColorizationData
 from src.errors import UserError, require, require_one_of
-from src.training import launcher, loggers, run_folder, summary
+from src.training import flags, launcher, loggers, run_folder, summary
 from src.training.callbacks import EndAtSigterm
 from src.training.checkpointing import WholeCheckpointIO
 from src.training.module import ColorizationModule
@@ -41,6 +41,7 @@ def _train(config: DictConfig) -> dict[str, float]:
     epochs = _prepare(config, folder)
     data: ColorizationData = instantiate(config.data)
     data.first_epoch = epochs
+    data.overfit_batches = config.trainer.overfit_batches
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     model: ColorizationModule = instantiate(config.model)
     _require_judgeable(model, data)
@@ -50,6 +51,7 @@ def _train(config: DictConfig) -> dict[str, float]:
         callbacks=[*callbacks, EndAtSigterm()],
         logger=_instantiate_each(config.logger),
         plugins=[WholeCheckpointIO()],
+        overfit_batches=0.0,  # which data has seen to: Lightning would replace its loaders
     )
     cast(Any, trainer).pruned = False  # until a callback says so
     for logger in trainer.loggers:
@@ -63,6 +65,9 @@ def _train(config: DictConfig) -> dict[str, float]:
         loggers.finish(failed=True)
         _say_what_is_left(folder, error)
         raise
+    if config.trainer.fast_dev_run:
+        rank_zero_only(print)("Training, validation and test run. Nothing of it is kept")
+        return figures
     run_folder.write_result(
         folder,
         "pruned" if pruned else "done",
@@ -99,6 +104,7 @@ def _check(config: DictConfig, folder: Path) -> None:
         raise UserError(f"{missing[0]} is not given: add {missing[0]}=... to the command")
     if config.resume is None and (folder / "metrics.csv").exists():
         raise UserError(f"{folder} holds another run: choose another hydra.run.dir")
+    flags.check(config.trainer)
     # Lightning would clip scaled gradients in 16-mixed, and Lab needs float32 around it.
     require_one_of("trainer.precision", config.trainer.precision, PRECISIONS)
     accelerator = config.trainer.accelerator
@@ -136,8 +142,8 @@ def _prepare(config: DictConfig, folder: Path) -> int:
 def _test(
     trainer: lightning.Trainer, model: ColorizationModule, data: ColorizationData
 ) -> dict[str, float]:
-    best = cast(Any, trainer.checkpoint_callback).best_model_path
-    if not best:
+    best = cast(Any, trainer.checkpoint_callback).best_model_path or None
+    if not best and not cast(Any, trainer).fast_dev_run:
         raise UserError(
             "training ended before a validation, so there is no best.ckpt: raise "
             "trainer.max_epochs, or check the limits and intervals of the trainer"
@@ -155,6 +161,7 @@ def quieten() -> None:
     """Hush Lightning's advertisements, and its notes on what the configuration chose on purpose."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)  # what it was asked for
     for message in (
         ".*does not have many workers.*",
         ".*log_every_n_steps.*",

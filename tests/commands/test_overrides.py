@@ -88,6 +88,12 @@ def test_in_a_sweep_a_comma_separates_values_but_in_the_name_of_a_folder() -> No
     assert overrides.for_hydra(["data.root=a,b"]) == ["data.root='a,b'"]
 
 
+def test_an_open_node_takes_keys_that_conf_does_not_list() -> None:
+    typed = ["trainer.min_epochs=2", "trainer.max_epochs=3", "seed=1"]
+    assert overrides.for_hydra(typed, ["trainer"]) == ["++trainer.min_epochs=2", *typed[1:]]
+    assert overrides.for_hydra(typed) == typed
+
+
 def test_a_plus_on_a_key_that_exists_overrides_it() -> None:
     assert read("trainer.detect_anomaly", "+trainer.detect_anomaly=true") is True
     assert read("trainer.min_epochs", "+trainer.min_epochs=2") == 2

@@ -1,0 +1,80 @@
+import csv
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+
+from src import train
+from tests.conftest import TINY, run_train
+
+DEBUGGING = ("data=sample", "data.repeat=1", "model=cnn")
+
+
+def only_run() -> Path:
+    [folder] = Path("outputs/cnn").iterdir()
+    return folder
+
+
+def rows() -> list[dict[str, str]]:
+    with (only_run() / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("plus", ["", "+"])
+def test_one_batch_can_be_learnt_by_heart(tmp_path: Path, plus: str) -> None:
+    run_train(
+        tmp_path, *TINY, *DEBUGGING, f"{plus}trainer.overfit_batches=1", "trainer.max_epochs=3",
+        "trainer.log_every_n_steps=1",
+    )  # fmt: skip
+    losses = [float(row["train/g_loss_l1"]) for row in rows() if row["train/g_loss_l1"]]
+    assert len(losses) == 3
+    assert losses == sorted(losses, reverse=True)
+
+
+@pytest.mark.parametrize("plus", ["", "+"])
+def test_a_fast_run_keeps_nothing(tmp_path: Path, plus: str) -> None:
+    printed, _ = run_train(tmp_path, *TINY, *DEBUGGING, f"{plus}trainer.fast_dev_run=true")
+    assert printed.splitlines()[-1] == "Training, validation and test run. Nothing of it is kept"
+    assert not list(Path("outputs").rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize("plus", ["", "+"])
+def test_few_batches_for_a_short_time_can_be_watched(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, plus: str
+) -> None:
+    logging.getLogger("lightning.pytorch.profilers").addHandler(caplog.handler)
+    asked = ("limit_train_batches=2", "max_time=00:00:10:00", "profiler=simple", "min_epochs=1",
+             "detect_anomaly=true", "reload_dataloaders_every_n_epochs=1")  # fmt: skip
+    flags = [f"{plus}trainer.{one}" for one in asked]
+    printed, _ = run_train(tmp_path, *TINY, *DEBUGGING, *flags)
+    assert "Everything is in" in printed
+    assert "FIT Profiler Report" in caplog.text
+
+
+@pytest.mark.parametrize("plus", ["", "+"])
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [("accumulate_grad_batches=2", "data.batch_size"), ("max_steps=10", "trainer.max_epochs"),
+     ("gradient_clip_val=1", "model.clip_grad_norm"), ("enable_checkpointing=false", "best.ckpt"),
+     ("logger=false", "logger=csv"), ("barebones=true", "fast_dev_run"),
+     ("max_epoch=2", "is trainer.max_epochs meant?"), ("nonsense=1", "has no trainer.nonsense"),
+     ("overfit_batches=-1", "expected a number of batches"), ("overfit_batches=1.5", "[0.0, 1.0]")],
+)  # fmt: skip
+def test_what_lightning_would_do_otherwise_is_refused_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], plus: str, asked: str,
+    reason: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["train", *TINY, *DEBUGGING, f"{plus}trainer.{asked}"])
+    with pytest.raises(SystemExit):
+        train.main()
+    said = capsys.readouterr().err
+    assert reason in said
+    assert said.count("\n") == 1
+    assert not list(Path("outputs").rglob("metrics.csv"))
+
+
+def test_defaults_may_be_said(tmp_path: Path) -> None:
+    defaults = ("+trainer.accumulate_grad_batches=1", "trainer.gradient_clip_val=null")
+    printed, _ = run_train(tmp_path, *TINY, "experiment=debug", *DEBUGGING, *defaults)
+    assert "Everything is in" in printed
