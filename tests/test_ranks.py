@@ -36,6 +36,16 @@ GAN = (
 BOTH = ("trainer=ddp", "trainer.devices=2")
 
 
+# Forked ranks import nothing again; slow tests start them as the command does.
+FORKED = """
+import functools
+from src import train
+from src.training import launcher
+launcher.LaunchConfig = functools.partial(launcher.LaunchConfig, start_method="fork")
+train.main()
+"""
+
+
 class RanksAgree(Callback):
     """Writes how many of the network's tensors differ between the ranks when training ends."""
 
@@ -57,7 +67,7 @@ def pair(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(place: Path) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "src.train", *shared, *BOTH, agree, "hydra.run.dir=two"],
+            [sys.executable, "-c", FORKED, *shared, *BOTH, agree, "hydra.run.dir=two"],
             cwd=place, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
             check=False,
         )  # fmt: skip
