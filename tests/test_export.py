@@ -17,8 +17,6 @@ from src.colorizers import onnx as onnx_colorizer
 from src.colorizers import registry, trained
 from src.colorizers.trained import Trained
 from src.generators.cnn import CNN
-from src.generators.lite0_unet import Lite0UNet
-from src.generators.unet import UNet
 from src.inference.prediction import predict
 from tests.conftest import ROOT
 from tests.test_colorize import save_checkpoint
@@ -107,13 +105,6 @@ def test_a_model_that_disagrees_is_not_written(
     with pytest.raises(ValueError, match="nothing was written"):
         onnx_colorizer.export(other, tmp_path / "b.onnx", pictures)
     assert not (tmp_path / "b.onnx").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("untyped_shapes")
-def test_a_unet_agrees_too(tmp_path: Path) -> None:
-    model = untrained(UNet(4))
-    assert onnx_colorizer.export(model, tmp_path / "a.onnx", export.pictures(32)) <= 1e-4
 
 
 def model(*weights: TensorProto, operation: str = "Add", **told: str) -> bytes:
@@ -220,17 +211,6 @@ def test_weights_alone_colour_as_the_checkpoint_does(exported: Path, tmp_path: P
         expected = registry.from_file(exported / "best.ckpt")(L)
         actual = registry.from_file(weights)(L)
     torch.testing.assert_close(actual, expected, atol=5e-3, rtol=0)
-
-
-@pytest.mark.slow
-def test_the_lite0_unet_is_the_same_at_sizes_beyond_its_training(tmp_path: Path) -> None:
-    model = untrained(Lite0UNet([8, 8, 8, 8], 3, 0.1))
-    onnx_colorizer.export(model, tmp_path / "a.onnx", export.pictures(64))
-    L = torch.rand(1, 1, 300, 201) * 2 - 1
-    with torch.inference_mode():
-        expected = model(L)
-    actual = registry.from_file(tmp_path / "a.onnx")(L)
-    torch.testing.assert_close(actual, expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from src.generators.ab_bins import BINS, cross_entropy
+from src.generators.lite0_unet import Lite0Classes, Lite0UNet
+from tests.generators.contract import GeneratorContract
+
+SMALL = {"decoder_channels": [8, 8, 8, 8], "frozen_blocks": 3, "dropout": 0.1}
+
+
+class TestLite0UNet(GeneratorContract):
+    config = {"_target_": "src.generators.lite0_unet.Lite0UNet", **SMALL}
+
+
+class TestLite0Classes(GeneratorContract):
+    config = {"_target_": "src.generators.lite0_unet.Lite0Classes", "temperature": 0.4, **SMALL}
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 32), (50, 37), (3, 1)])
+def test_logits_of_bins_are_those_of_the_picture_without_its_padding(
+    height: int, width: int
+) -> None:
+    network = Lite0Classes(decoder_channels=[8, 8, 8, 8], frozen_blocks=3, temperature=0.4)
+    logits = network(torch.rand(2, 1, height, width))
+    assert logits.shape == (2, BINS, -(-height // 4), -(-width // 4))
+    assert cross_entropy(logits, torch.zeros(2, 2, height, width)).isfinite()
+
+
+def test_the_lite0_unet_is_light() -> None:
+    with torch.device("meta"):
+        count = sum(p.numel() for p in Lite0UNet([128, 96, 64, 32], 3, 0.0).parameters())
+    assert count / 1e6 == pytest.approx(3.97, abs=0.01)
+
+
+def test_the_lite0_unet_keeps_its_first_blocks_as_imagenet_made_them() -> None:
+    network = Lite0UNet([8, 8, 8, 8], 3, 0.1)
+    network.load_pretrained()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
+    network.train()(torch.rand(2, 1, 64, 64)).sum().backward()
+    optimizer.step()
+    changed = {key for key, value in network.state_dict().items() if not value.equal(before[key])}
+    assert "encoder._blocks.3._project_conv.weight" in changed
+    assert "encoder._blocks.3._bn2.running_mean" in changed
+    frozen = ("encoder._conv_stem", "encoder._bn0", *(f"encoder._blocks.{i}." for i in range(3)))
+    assert not any(key.startswith(frozen) for key in changed)
