@@ -1,6 +1,7 @@
 """Every command of README and docs/ runs, shrunk where it is long."""
 
 import importlib
+import os
 import re
 import shlex
 import shutil
@@ -19,6 +20,9 @@ from PIL import Image
 from tests.conftest import ROOT, TINY
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXTENDING = ROOT / "docs" / "extending.md"
+# Its commands run in a copy of the project that its diffs are applied to.
+RUNNABLE = [p for p in PAGES if p != EXTENDING or (ROOT / "src/generators/dilated.py").exists()]
 TARGETS = re.findall(r"^([a-z-]+):.* ## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
 SHRUNK = [*(o for o in TINY if not o.startswith("trainer=")), "data.image_size=32"]
 # What is left of words that make a command long.
@@ -45,18 +49,17 @@ def shorter(word: str) -> str:
 
 
 @pytest.fixture
-def place(photos: Path, gan_run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The working directory, where DIR, SPLIT, PHOTO and RUN of the commands exist."""
-    monkeypatch.chdir(tmp_path)
+def place(photos: Path, page: Path, request: pytest.FixtureRequest) -> None:
+    """A working directory where DIR, SPLIT, PHOTO and RUN of a page's commands exist."""
     for i, photo in enumerate(sorted(photos.iterdir())[::3]):
         split = ("train", "val", "test")[i % 3]
         # The last is what the download of Imagenette would leave.
         for folder in ("DIR", f"SPLIT/{split}", f"data/imagenette2-160/{split}"):
             Path(folder).mkdir(parents=True, exist_ok=True)
             shutil.copy(photo, folder)
-    shutil.copytree(gan_run, "RUN", symlinks=True)
+    if any("RUN" in command for command in commands(page)):
+        shutil.copytree(request.getfixturevalue("gan_run"), "RUN", symlinks=True)
     Image.effect_noise((40, 30), 50).save("PHOTO", "PNG")
-    return tmp_path
 
 
 def start(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
@@ -97,7 +100,7 @@ def start(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.usefixtures("untyped_shapes", "place")
-@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+@pytest.mark.parametrize("page", RUNNABLE, ids=[page.stem for page in RUNNABLE])
 def test_the_commands_of_a_page_run_in_their_order(
     page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,6 +115,29 @@ def test_the_commands_of_a_page_run_in_their_order(
         printed = capsys.readouterr()
         assert expected in printed.out, command
         assert not re.search("^error:", printed.err, flags=re.MULTILINE), command
+
+
+def test_what_is_shown_of_extending_works(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    for name in ("src", "conf", "tests", "docs"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("README.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, copy)
+    diffs = re.findall(r"```diff\n(.*?)```", EXTENDING.read_text(), flags=re.DOTALL)
+    applied = subprocess.run(
+        ["git", "apply", "-"], cwd=copy, input="".join(diffs), capture_output=True, text=True
+    )
+    assert applied.returncode == 0, applied.stderr
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-v", "-m", "not slow", f"--basetemp={tmp_path / 'base'}",
+         "tests/generators/test_dilated.py", "tests/test_docs.py",
+         "-k", "Dilated or (order and extending)"],
+        cwd=copy, env=env, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    for name in ("[extending] PASSED", "TestDilated::test_a_checkpoint_brings_it_back PASSED"):
+        assert name in done.stdout
 
 
 def test_the_readme_is_short_and_shows_both_ways_to_start() -> None:
