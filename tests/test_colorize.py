@@ -125,9 +125,14 @@ def test_one_failure_is_reported_and_the_rest_goes_on(
 ) -> None:
     whole = photo(tmp_path / "in" / "whole.jpg").read_bytes()
     photo(tmp_path / "in" / "z.png")
-    faults = {"empty.jpg": b"", "text.png": b"no picture", "truncated.jpg": whole[:-300],
-              "truncated.png": (tmp_path / "in" / "z.png").read_bytes()[:90],
-              "vector.tif": b"%PDF-1.7", "zeros.webp": bytes(500)}  # fmt: skip
+    faults = {
+        "empty.jpg": b"",
+        "text.png": b"no picture",
+        "truncated.jpg": whole[:-300],
+        "truncated.png": (tmp_path / "in" / "z.png").read_bytes()[:90],
+        "vector.tif": b"%PDF-1.7",
+        "zeros.webp": bytes(500),
+    }
     for name, content in faults.items():
         (tmp_path / "in" / name).write_bytes(content)
     assert colorize("in", "absent.png", "--output", "out") == 1
@@ -196,9 +201,10 @@ def test_names_that_are_no_unicode_end_nothing(tmp_path: Path, checkpoint: Path)
         photo(tmp_path / "in" / os.fsdecode(name))
     words = ["in", "--output", "out", "--checkpoint", str(checkpoint)]
     subprocess.run(
-        [sys.executable, "-m", "src.colorize", *words], check=True,
+        [sys.executable, "-m", "src.colorize", *words],
+        check=True,
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8:strict"},
-    )  # fmt: skip
+    )
     assert len(made_in("out")) == 2
 
 
@@ -231,22 +237,30 @@ def test_a_folder_without_pictures_is_reported(
 
 @pytest.mark.parametrize(
     ("words", "fault"),
-    [(["a.png"], "no --output"), (["a.png", "-o", "x.jpg"], "expected a folder"),
-     (["a.png", "-o", "a.png"], "expected a folder"), (["a.png", "-o", "file"], "is a file"),
-     (["a.png", "-o", "out", "--saturation", "-1"], "--saturation=-1"),
-     (["a.png", "-o", "out", "--saturation", "nan"], "--saturation=nan"),
-     (["a.png", "-o", "out", "--size", "3"], "--size=3"),
-     (["a.png", "-o", "out", "--size", "99999"], "--size=99999"),
-     (["-", "a.png"], "name it alone"), (["-", "-o", "out"], "name it alone"),
-     (["a.png", "-o", "out", "--checkpoint", "rubbish.ckpt"], "rubbish.ckpt"),
-     (["a.png", "-o", "out", "--checkpoint", "rubbish.onnx"], "rubbish.onnx"),
-     (["a.png", "-o", "out", "--checkpoint", "absent.onnx"], "absent.onnx"),
-     (["a.png", "-o", "out", "--checkpoint", "absent.ckpt"], "absent.ckpt")],
-)  # fmt: skip
+    [
+        (["a.png"], "no --output"),
+        (["a.png", "-o", "x.jpg"], "expected a folder"),
+        (["a.png", "-o", "a.png"], "expected a folder"),
+        (["a.png", "-o", "file"], "is a file"),
+        (["a.png", "-o", "out", "--saturation", "-1"], "--saturation=-1"),
+        (["a.png", "-o", "out", "--saturation", "nan"], "--saturation=nan"),
+        (["a.png", "-o", "out", "--size", "3"], "--size=3"),
+        (["a.png", "-o", "out", "--size", "99999"], "--size=99999"),
+        (["-", "a.png"], "name it alone"),
+        (["-", "-o", "out"], "name it alone"),
+        (["a.png", "-o", "out", "--checkpoint", "rubbish.ckpt"], "rubbish.ckpt"),
+        (["a.png", "-o", "out", "--checkpoint", "rubbish.onnx"], "rubbish.onnx"),
+        (["a.png", "-o", "out", "--checkpoint", "absent.onnx"], "absent.onnx"),
+        (["a.png", "-o", "out", "--checkpoint", "absent.ckpt"], "absent.ckpt"),
+    ],
+)
 def test_mistakes_end_with_one_line_and_change_nothing(
-    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str], words: list[str],
+    tmp_path: Path,
+    colorize: Colorize,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
     fault: str,
-) -> None:  # fmt: skip
+) -> None:
     photo(tmp_path / "a.png")
     for name in ("file", "rubbish.ckpt", "rubbish.onnx"):
         (tmp_path / name).write_text("rubbish")
@@ -259,9 +273,11 @@ def test_mistakes_end_with_one_line_and_change_nothing(
 
 
 def test_a_full_disk_ends_the_work_with_what_was_done(
-    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    colorize: Colorize,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     for i in range(3):
         photo(tmp_path / "in" / f"{i}.png")
     write = images.write_pages
@@ -349,8 +365,13 @@ def test_color_is_dropped_or_left_alone(
 ) -> None:
     shutil.copy(photos / "chelsea0.jpg", tmp_path / "color.jpg")
     photo(tmp_path / "grey.jpg")
-    sepia = Image.merge("RGB", [Image.radial_gradient("L").point([min(255, int(v * k))
-                        for v in range(256)]) for k in (1.0, 0.9, 0.7)])  # fmt: skip
+    sepia = Image.merge(
+        "RGB",
+        [
+            Image.radial_gradient("L").point([min(255, int(v * k)) for v in range(256)])
+            for k in (1.0, 0.9, 0.7)
+        ],
+    )
     sepia.save(tmp_path / "sepia.jpg")
     files = ("color.jpg", "grey.jpg", "sepia.jpg")
     assert colorize(*files, "--output", "out") == 0
@@ -440,9 +461,12 @@ def test_saturation_size_and_enlarging_change_the_colors(
 ) -> None:
     photo(tmp_path / "a.png")
     for name, words in {
-        "plain": "", "strong": "--saturation 2", "grey": "--saturation 0", "fine": "--size 48",
+        "plain": "",
+        "strong": "--saturation 2",
+        "grey": "--saturation 0",
+        "fine": "--size 48",
         "bilinear": "--enlarge bilinear",
-    }.items():  # fmt: skip
+    }.items():
         assert colorize("a.png", "--output", name, *words.split()) == 0
     assert chroma(Path("grey/a.png")) < 1 < chroma(Path("plain/a.png")) / 5
     assert chroma(Path("strong/a.png")) > 1.3 * chroma(Path("plain/a.png"))
@@ -492,8 +516,12 @@ def test_an_independent_reader_finds_what_was_done(
     )
     assert colorize(name, "--output", "out", "--saturation", 1.5) == 0
     assert colorize(name, "--output", "bare", "--no-provenance") == 0
-    done = subprocess.run(["exiftool", "-json", "-a", f"out/{name}", f"bare/{name}"],
-                          capture_output=True, text=True, check=True)  # fmt: skip
+    done = subprocess.run(
+        ["exiftool", "-json", "-a", f"out/{name}", f"bare/{name}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     told, bare = json.loads(done.stdout)
     sha256 = registry.from_file(checkpoint).sha256
     assert told["DigitalSourceType"] == (
@@ -541,9 +569,13 @@ def test_a_pipe_of_rubbish_gives_nothing_and_one_line(
 def test_a_closed_stream_is_told_in_words(tmp_path: Path, checkpoint: Path, closed: str) -> None:
     command = f"{sys.executable} -m src.colorize - --checkpoint {checkpoint} {closed}"
     done = subprocess.run(
-        ["sh", "-c", command], env=os.environ | {"PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        ["sh", "-c", command],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 1
     assert done.stderr == "error: - needs standard input and output, of which one is closed\n"
 
@@ -554,8 +586,9 @@ def test_a_kill_leaves_nothing_half_written(tmp_path: Path, checkpoint: Path) ->
         photo(tmp_path / "in" / f"{i:02}.png", (900, 700))
     process = subprocess.Popen(
         [sys.executable, "-m", "src.colorize", "in", "-o", "out", "--checkpoint", str(checkpoint)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
-    )  # fmt: skip
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+    )
     assert process.stdout is not None
     process.stdout.readline()
     time.sleep(0.05)
@@ -581,8 +614,11 @@ def test_nothing_heavy_is_loaded_while_a_photo_is_coloured(
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "a.jpg", "-o", "out", "--checkpoint", str(checkpoint)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.splitlines() == ["a.jpg -> out/a.jpg", "[]"]
 
 

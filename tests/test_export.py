@@ -78,9 +78,11 @@ def test_onnx_runtime_reports_to_nobody(exported: Path, tmp_path: Path) -> None:
     places = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
     command = ["a.png", "-o", "out", "--checkpoint", str(exported / "model.onnx")]
     subprocess.run(
-        [sys.executable, "-m", "src.colorize", *command], cwd=tmp_path, check=True,
+        [sys.executable, "-m", "src.colorize", *command],
+        cwd=tmp_path,
+        check=True,
         env={**os.environ, **places, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
     assert Path("out/a.png").is_file()
     assert not [*home.rglob("*")]  # where it would keep what it has yet to send
 
@@ -114,12 +116,15 @@ def model(*weights: TensorProto, operation: str = "Add", **told: str) -> bytes:
         return ["b", channels, "h", "w"]
 
     graph = helper.make_graph(
-        [helper.make_node(operation, ["L", "W"], ["a"]),
-         helper.make_node("Concat", ["a", "a"], ["ab"], axis=1)], "g",
+        [
+            helper.make_node(operation, ["L", "W"], ["a"]),
+            helper.make_node("Concat", ["a", "a"], ["ab"], axis=1),
+        ],
+        "g",
         [helper.make_tensor_value_info("L", TensorProto.FLOAT, sizes(1))],
         [helper.make_tensor_value_info("ab", TensorProto.FLOAT, sizes(2))],
         weights or [weights_of(1)],
-    )  # fmt: skip
+    )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     helper.set_model_props(made, {"image_size": "32", "mean_ab": "0 0"} | told)
     return bytes(made.SerializeToString())
@@ -139,14 +144,18 @@ def weights_in(place: str) -> TensorProto:
 
 @pytest.mark.parametrize(
     ("content", "fault"),
-    [(b"", "cannot use"), (b"rubbish", "cannot use"), (b"PK\x03\x04 zip", "cannot use"),
-     (model(image_size="-3"), "not believable"),
-     (model(image_size="many"), "not of src.export"),
-     (model(mean_ab="1"), "not believable"),
-     (model(weights_in("/etc/passwd")), "cannot use"),
-     (model(weights_in("beside.bin")), "cannot use")],
+    [
+        (b"", "cannot use"),
+        (b"rubbish", "cannot use"),
+        (b"PK\x03\x04 zip", "cannot use"),
+        (model(image_size="-3"), "not believable"),
+        (model(image_size="many"), "not of src.export"),
+        (model(mean_ab="1"), "not believable"),
+        (model(weights_in("/etc/passwd")), "cannot use"),
+        (model(weights_in("beside.bin")), "cannot use"),
+    ],
     ids=["empty", "text", "zip", "negative", "word", "lone", "outside", "beside"],
-)  # fmt: skip
+)
 def test_damaged_foreign_and_hostile_models_are_refused_in_one_line(
     tmp_path: Path, content: bytes, fault: str
 ) -> None:
@@ -166,9 +175,12 @@ def test_a_plain_model_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "fault"),
-    [(["absent.ckpt", "-o", "a.onnx"], "absent.ckpt"), (["a.ckpt", "-o", "a.txt"], ".onnx"),
-     (["rubbish.ckpt", "-o", "a.onnx"], "rubbish.ckpt")],
-)  # fmt: skip
+    [
+        (["absent.ckpt", "-o", "a.onnx"], "absent.ckpt"),
+        (["a.ckpt", "-o", "a.txt"], ".onnx"),
+        (["rubbish.ckpt", "-o", "a.onnx"], "rubbish.ckpt"),
+    ],
+)
 def test_mistakes_end_with_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], fault: str
 ) -> None:
@@ -215,10 +227,12 @@ def test_weights_alone_colour_as_the_checkpoint_does(exported: Path, tmp_path: P
 
 @pytest.mark.parametrize(
     ("content", "fault"),
-    [(model(weights_of(32, 32)), "ONNX Runtime: "),
-     (model(weights_of(1), operation="Pow"), "no numbers")],
+    [
+        (model(weights_of(32, 32)), "ONNX Runtime: "),
+        (model(weights_of(1), operation="Pow"), "no numbers"),
+    ],
     ids=["of one size", "not finite"],
-)  # fmt: skip
+)
 def test_a_model_that_fails_at_a_photo_is_reported_in_one_line_and_the_rest_goes_on(
     tmp_path: Path, content: bytes, fault: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,16 +21,33 @@ from src.metrics.regions import BINS
 
 INK = "#010203"  # stands for the page's text colour
 PALETTE = (
-    "#3b82c4", "#e07b39", "#3fa36b", "#c4519c", "#8a6fd1", "#b59a2a", "#2aa8b5", "#d15a5a",
-    "#94673f", "#8fae3c",
-)  # fmt: skip
+    "#3b82c4",
+    "#e07b39",
+    "#3fa36b",
+    "#c4519c",
+    "#8a6fd1",
+    "#b59a2a",
+    "#2aa8b5",
+    "#d15a5a",
+    "#94673f",
+    "#8fae3c",
+)
 REFERENCE = "#8a8a8a"
 STYLE: Any = {
-    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK,
-    "ytick.color": INK, "axes.facecolor": "none", "figure.facecolor": "none", "font.size": 10,
-    "svg.fonttype": "none", "font.family": "sans-serif", "axes.spines.top": False,
-    "axes.spines.right": False, "legend.frameon": False,
-}  # fmt: skip
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "font.size": 10,
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
 WIDTH = 5.2  # inches, so that words of 10 points can be read on a phone, too
 LONG_NAME = 18  # letters from which a column of the legend is as wide as the figure
 MAP_LIMIT = 30.0  # CIEDE2000 at which a heat map has its strongest colour
@@ -88,8 +105,9 @@ def confusion(shares: Mapping[str, Mapping[str, float]]) -> str:
         for y, row in enumerate(table):
             for x, share in enumerate(row):
                 if share >= 0.5:
-                    axis.text(x + 0.5, y + 0.5, f"{share:.0f}", ha="center", va="center",
-                              fontsize=9)  # fmt: skip
+                    axis.text(
+                        x + 0.5, y + 0.5, f"{share:.0f}", ha="center", va="center", fontsize=9
+                    )
         centres = np.arange(len(BINS)) + 0.5
         axis.set_xticks(centres, labels=list(BINS), rotation=55, ha="right")
         axis.set_yticks(centres, labels=list(BINS))
@@ -109,8 +127,15 @@ def curves(runs: Mapping[str, Curve], references: Mapping[str, float], label: st
             axis.plot(x, y, "o-", color=color_of(name, list(runs)), label=name, markersize=3)
         for name, value in references.items():
             axis.axhline(value, color=REFERENCE, linestyle=":")
-            axis.annotate(name, (1, value), xycoords=("axes fraction", "data"), xytext=(4, 0),
-                          textcoords="offset points", va="center", color=REFERENCE)  # fmt: skip
+            axis.annotate(
+                name,
+                (1, value),
+                xycoords=("axes fraction", "data"),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                color=REFERENCE,
+            )
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set(xlabel="epoch", ylabel=label)
         axis.grid(alpha=0.25)

@@ -81,9 +81,7 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     faults += missing
     _tell(faults)
     limits = None if config.keep_grey else Rules(1, config.min_chroma_spread, config.one_hue)
-    shown = examples.Examples(
-        chosen.pictures, config.protocol, field.predictions, limits
-    )  # fmt: skip
+    shown = examples.Examples(chosen.pictures, config.protocol, field.predictions, limits)
     judge = Judge(field.contestants(), features, distances, device)
     judged = judge.judge(shown, workers)
     if judged.left_out or judged.grey:
@@ -97,8 +95,10 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     results.write_json(folder / FIGURES, content)
     results.write_rows(folder / ROWS, judged, chosen.classes)
     report.write(folder / PAGE, content, judged, judge, shown, field.paths)
-    title = (f"{len(judged.pictures)} pictures ({chosen.said}), {config.protocol}; 95 % intervals "
-             "over images")  # fmt: skip
+    title = (
+        f"{len(judged.pictures)} pictures ({chosen.said}), {config.protocol}; 95 % intervals "
+        "over images"
+    )
     text = results.table(found, field.models, title)
     return Verdict("\n".join([text, *content["notes"]]), faults + bad)
 
@@ -169,9 +169,13 @@ def _nothing(judged: Judged, folder: Path) -> str:
 
 
 def _content(
-    config: DictConfig, typed: Sequence[str], chosen: examples.Chosen, field: Field,
-    judged: Judged, found: Mapping[str, Mapping[str, Interval]],
-) -> dict[str, Any]:  # fmt: skip
+    config: DictConfig,
+    typed: Sequence[str],
+    chosen: examples.Chosen,
+    field: Field,
+    judged: Judged,
+    found: Mapping[str, Mapping[str, Interval]],
+) -> dict[str, Any]:
     checkpoints = {
         name: {
             "path": str(field.paths[name]),
@@ -183,8 +187,10 @@ def _content(
         for name, own in field.checkpoints.items()
     }
     return {
-        "protocol": {"name": config.protocol,
-                     "definition": f"{PROTOCOLS[config.protocol]}. {PREDICTED}"},
+        "protocol": {
+            "name": config.protocol,
+            "definition": f"{PROTOCOLS[config.protocol]}. {PREDICTED}",
+        },
         "created": f"{datetime.now():%Y-%m-%d %H:%M}",
         "command": ["python", "-m", "src.evaluate", *typed],
         "settings": OmegaConf.to_container(config, resolve=True),
@@ -193,8 +199,11 @@ def _content(
         "checkpoints": checkpoints,
         "predictions": {name: str(field.paths[name]) for name in field.predictions},
         "data": {
-            "root": str(config.data.root), "which": chosen.said, "pictures": len(judged.pictures),
-            "grey_left_out": len(judged.grey), "others_left_out": len(judged.left_out),
+            "root": str(config.data.root),
+            "which": chosen.said,
+            "pictures": len(judged.pictures),
+            "grey_left_out": len(judged.grey),
+            "others_left_out": len(judged.left_out),
             "sha256": judged.sha256,
         },
         "meaning": results.MEANING,
@@ -205,7 +214,7 @@ def _content(
         "differences": results.differences(judged, field.models),
         "where": results.where(judged),
         "classes": results.by_class(judged, chosen.classes),
-    }  # fmt: skip
+    }
 
 
 def _in_lab_units(ab: Tensor | None) -> list[float] | None:
@@ -223,10 +232,14 @@ def _notes(config: DictConfig, judged: Judged) -> list[str]:
             f"which {LEFT_OUT} lists"
         )
     if count < frechet.ENOUGH_PICTURES:
-        notes.append(f"The Frechet distances rest on {count} pictures, fewer than "
-                     f"{frechet.ENOUGH_PICTURES}: they rank nothing")  # fmt: skip
+        notes.append(
+            f"The Frechet distances rest on {count} pictures, fewer than "
+            f"{frechet.ENOUGH_PICTURES}: they rank nothing"
+        )
     root = Path(str(config.data.root)).expanduser()
     if (root / "train").is_dir() and not (root / "test").is_dir():
-        notes.append("The folder has train/ and no test/, so pictures that a checkpoint was "
-                     "trained on may be among these")  # fmt: skip
+        notes.append(
+            "The folder has train/ and no test/, so pictures that a checkpoint was "
+            "trained on may be among these"
+        )
     return notes

@@ -129,9 +129,12 @@ class Examples(Dataset[Example]):
     """
 
     def __init__(
-        self, pictures: Sequence[Picture], protocol: str,
-        predictions: Mapping[str, Mapping[str, Path]], limits: grey.Rules | None,
-    ) -> None:  # fmt: skip
+        self,
+        pictures: Sequence[Picture],
+        protocol: str,
+        predictions: Mapping[str, Mapping[str, Path]],
+        limits: grey.Rules | None,
+    ) -> None:
         self.pictures = pictures
         self.protocol = protocol
         self.predictions = predictions
@@ -155,7 +158,7 @@ class Examples(Dataset[Example]):
                 program: self._prediction(program, picture.name, image.size)
                 for program in self.predictions
             }
-        except (OSError, ValueError) as error:
+        except (OSError, UserError) as error:
             return Example(picture.name, fault=str(error))
         return Example(picture.name, rgb, predictions, sha256)
 
@@ -167,5 +170,5 @@ class Examples(Dataset[Example]):
             raise UserError(f"{program} has no picture of this name, or more than one")
         try:
             return protocols.cut_prediction(images.read_rgb(path), true_size, self.protocol)
-        except ValueError as error:
+        except UserError as error:
             raise UserError(f"{path}: {error}") from None

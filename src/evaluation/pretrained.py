@@ -42,20 +42,26 @@ def asked(
     try:
         if config.fid:
             features[FID] = inception(device)
-    except ValueError as error:
+    except UserError as error:
         faults.append(str(error))
     try:
         if config.lpips:
             distances[LPIPS] = lpips(device)
-    except ValueError as error:
+    except UserError as error:
         faults.append(str(error))
     return features, distances, faults
 
 
 def lite0(device: torch.device) -> Features:
-    """Return the 1280 pooled features of EfficientNet-Lite0, ImageNet weights, at 224x224."""
+    """Return the 1280 pooled features of EfficientNet-Lite0, ImageNet weights, at 224x224.
+
+    Raises: UserError: if the weights are not installed.
+    """
     network = Lite0Classifier()
-    load_imagenet_weights(network)
+    try:
+        load_imagenet_weights(network)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     network = network.eval().to(device)
 
     def features(rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1280"]:
@@ -74,9 +80,11 @@ def inception(device: torch.device) -> Features:
     from torchmetrics.image import fid
 
     network = _from_others(
-        FID, "torch_fidelity", INCEPTION_WEIGHTS,
+        FID,
+        "torch_fidelity",
+        INCEPTION_WEIGHTS,
         lambda: fid.NoTrainInceptionV3("inception-v3-compat", ["2048"]),
-    ).to(device)  # fmt: skip
+    ).to(device)
     return lambda rgb: network((rgb * 255).round().to(torch.uint8))
 
 
@@ -88,16 +96,20 @@ def lpips(device: torch.device) -> Distance:
     from torchmetrics.image import lpip
 
     metric = _from_others(
-        LPIPS, "torchvision", ALEXNET_WEIGHTS,
+        LPIPS,
+        "torchvision",
+        ALEXNET_WEIGHTS,
         lambda: lpip.LearnedPerceptualImagePatchSimilarity("alex"),
-    )  # fmt: skip
+    )
     # The metric around it keeps what it saw, which pictures that are judged side by side would mix.
     network = metric.net.to(device)
 
     def distance(rgb: Float[Tensor, "b 3 h w"], true_rgb: Float[Tensor, "b 3 h w"]) -> Tensor:
         if min(rgb.shape[2:]) < ALEXNET_LEAST:
-            raise UserError(f"LPIPS needs sides of {ALEXNET_LEAST} pixels: got {rgb.shape[3]}x"
-                             f"{rgb.shape[2]}; leave lpips=true out, or the picture")  # fmt: skip
+            raise UserError(
+                f"LPIPS needs sides of {ALEXNET_LEAST} pixels: got {rgb.shape[3]}x"
+                f"{rgb.shape[2]}; leave lpips=true out, or the picture"
+            )
         return network(rgb, true_rgb, normalize=True).flatten()
 
     return distance

@@ -26,18 +26,26 @@ BUDGET = 16e6  # bytes of all pictures on the page, before base64 makes a third 
 BYTES_A_PIXEL = 0.35  # of these JPEGs, an upper estimate
 CLASSES = 60  # rows of the table by class
 HEADS = {
-    "ab_mae": ("ab-MAE", 2), "ab_mae_128": ("ab-MAE / 128", 4), "delta_e76": ("ΔE76", 2),
-    "delta_e2000": ("ΔE2000", 2), "delta_e2000_median": ("ΔE2000, median image", 2),
+    "ab_mae": ("ab-MAE", 2),
+    "ab_mae_128": ("ab-MAE / 128", 4),
+    "delta_e76": ("ΔE76", 2),
+    "delta_e2000": ("ΔE2000", 2),
+    "delta_e2000_median": ("ΔE2000, median image", 2),
     "delta_e2000_p95": ("ΔE2000, 95th percentile", 2),
     "delta_e2000_under_2_3": ("pixels with ΔE2000 < 2.3", 3),
-    "delta_e2000_under_5": ("< 5", 3), "delta_e2000_under_10": ("< 10", 3),
-    "psnr": ("PSNR, dB", 2), "ssim": ("SSIM", 3), "colorfulness": ("colourfulness, signed", 1),
+    "delta_e2000_under_5": ("< 5", 3),
+    "delta_e2000_under_10": ("< 10", 3),
+    "psnr": ("PSNR, dB", 2),
+    "ssim": ("SSIM", 3),
+    "colorfulness": ("colourfulness, signed", 1),
     "absolute_colorfulness": ("absolute", 1),
     "colorfulness_difference_of_means": ("signed: difference of means", 1),
     "colorfulness_mean_of_differences": ("mean of differences", 1),
-    "clipped": ("clipped pixels", 4), "frechet_lite0": ("Fréchet, Lite0 (not FID)", 2),
-    "fid": ("FID", 2), "lpips": ("LPIPS", 3),
-}  # fmt: skip
+    "clipped": ("clipped pixels", 4),
+    "frechet_lite0": ("Fréchet, Lite0 (not FID)", 2),
+    "fid": ("FID", 2),
+    "lpips": ("LPIPS", 3),
+}
 
 
 @dataclass(frozen=True)
@@ -59,9 +67,13 @@ class Shown:
 
 
 def write(
-    path: Path, content: Mapping[str, Any], judged: Judged, judge: Judge, examples: Examples,
+    path: Path,
+    content: Mapping[str, Any],
+    judged: Judged,
+    judge: Judge,
+    examples: Examples,
     paths: Mapping[str, Path],
-) -> None:  # fmt: skip
+) -> None:
     """Write the page. Args: content: as metrics.json has it; paths: of checkpoints, by name."""
     models = content["models"]
     groups = _groups(judged, models)
@@ -191,8 +203,10 @@ def _failures(content: Mapping[str, Any]) -> dict[str, list[str]]:
             went = f"{kept:.0%} keep their hue"
             if most != hue:
                 went += f", {share:.0%} became {most}"
-            lines.append(f"{hue} ({region['pixels']:.0%} of all pixels): {went}; chroma "
-                         f"{region['chroma_ratio']:.2f} of the truth's")  # fmt: skip
+            lines.append(
+                f"{hue} ({region['pixels']:.0%} of all pixels): {went}; chroma "
+                f"{region['chroma_ratio']:.2f} of the truth's"
+            )
         found[name] = lines
     return found
 
@@ -218,7 +232,8 @@ def _rows(path: Path) -> list[tuple[float, float, float]]:
         with path.open(newline="", encoding="utf-8") as file:
             return [
                 (float(row["epoch"]) + 1, float(row["val/ab_mae"]), float(row["val/ab_mae_zero"]))
-                for row in csv.DictReader(file) if row.get("val/ab_mae")
-            ]  # fmt: skip
+                for row in csv.DictReader(file)
+                if row.get("val/ab_mae")
+            ]
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []

@@ -83,9 +83,12 @@ def differences(judged: Judged, models: Sequence[str]) -> list[Difference]:
     found = []
     for one, other in pairs:
         apart = np.stack(
-            [np.subtract(judged.figures[one][figure], judged.figures[other][figure])
-             for figure in DIFFERENCES], axis=1,
-        )  # fmt: skip
+            [
+                np.subtract(judged.figures[one][figure], judged.figures[other][figure])
+                for figure in DIFFERENCES
+            ],
+            axis=1,
+        )
         intervals = bootstrap.means(apart)
         found.append(Difference(one, other, dict(zip(DIFFERENCES, intervals, strict=True))))
     return found
@@ -109,8 +112,11 @@ def where(judged: Judged) -> dict[str, Any]:
     """Return the tables by hue, lightness and skin-like colours as plain data."""
     tables: dict[str, Any] = {}
     for name, own in judged.regions.items():
-        kinds = {"hue": own.by_hue(), "lightness": own.by_lightness(),
-                 "skin": own.skin_by_lightness()}  # fmt: skip
+        kinds = {
+            "hue": own.by_hue(),
+            "lightness": own.by_lightness(),
+            "skin": own.skin_by_lightness(),
+        }
         tables[name] = {
             kind: {part: asdict(region) for part, region in found.items()}
             for kind, found in kinds.items()
@@ -147,9 +153,9 @@ def write_rows(path: Path, judged: Judged, classes: Mapping[str, str]) -> None:
     writer.writerow(["picture", "class", "colorizer", *names, *(f"{name}_true" for name in TRUE)])
     for i, picture in enumerate(judged.pictures):
         true = [f"{judged.truth[name][i]:.6g}" for name in TRUE]
-        for colorer, figures in judged.figures.items():
+        for who, figures in judged.figures.items():
             own = [f"{figures[name][i]:.6g}" for name in names]
-            writer.writerow([picture, classes.get(picture, ""), colorer, *own, *true])
+            writer.writerow([picture, classes.get(picture, ""), who, *own, *true])
     files.write_text(path, text.getvalue())
 
 
@@ -163,8 +169,13 @@ def write_left_out(path: Path, judged: Judged) -> None:
 
 def table(found: Mapping[str, Mapping[str, Interval]], models: Sequence[str], title: str) -> str:
     """Lay out the main figures with their intervals for a terminal, the references last."""
-    columns = {"ab_mae": ("ab-MAE", 2), "delta_e2000": ("dE2000", 2), "psnr": ("PSNR dB", 2),
-               "ssim": ("SSIM", 3), "colorfulness": ("colourfulness", 1)}  # fmt: skip
+    columns = {
+        "ab_mae": ("ab-MAE", 2),
+        "delta_e2000": ("dE2000", 2),
+        "psnr": ("PSNR dB", 2),
+        "ssim": ("SSIM", 3),
+        "colorfulness": ("colourfulness", 1),
+    }
     ordered = [*models, *(name for name in found if name not in models)]
     width = max(16, *(len(name) for name in ordered)) + 2
     lines = [title, f"{'':{width}}" + "".join(f"{head:>24}" for head, _ in columns.values())]

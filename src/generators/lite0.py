@@ -116,9 +116,14 @@ class SameConv(nn.Conv2d):
         before, after = (kernel - stride) // 2, (kernel - stride + 1) // 2
         even = before == after
         super().__init__(
-            in_channels, out_channels, kernel, stride,
-            padding=before if even else 0, groups=groups, bias=False,
-        )  # fmt: skip
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding=before if even else 0,
+            groups=groups,
+            bias=False,
+        )
         self.around = None if even else (before, after, before, after)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:

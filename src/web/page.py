@@ -49,11 +49,20 @@ def launch(app: gr.Blocks, port: int) -> str:
     """Start serving, and return the address. Raises: UserError: if the port is taken."""
     try:
         _, address, _ = app.launch(
-            server_name="127.0.0.1", server_port=port or None, share=False, quiet=True,
-            theme=THEME, prevent_thread_lock=True, max_file_size=MAX_BYTES, footer_links=[],
-            ssr_mode=False, enable_monitoring=False, show_error=True, strict_cors=True,
+            server_name="127.0.0.1",
+            server_port=port or None,
+            share=False,
+            quiet=True,
+            theme=THEME,
+            prevent_thread_lock=True,
+            max_file_size=MAX_BYTES,
+            footer_links=[],
+            ssr_mode=False,
+            enable_monitoring=False,
+            show_error=True,
+            strict_cors=True,
             mcp_server=False,
-        )  # fmt: skip
+        )
     except OSError:
         raise UserError(f"port {port} of 127.0.0.1 is taken: choose another --port") from None
     print(f"The page is at {address} (Ctrl-C ends it)", flush=True)
@@ -100,14 +109,19 @@ def build(models: Mapping[str, Colorizer], folder: Path) -> gr.Blocks:
                 start = gr.Button("Colour it", variant="primary")
                 download = gr.DownloadButton("Download at full size", interactive=False)
                 shown = gr.Dataset(
-                    components=["image"], samples=[[path] for path in made], type="index",
-                    label="Or try one of these", layout="gallery",
-                )  # fmt: skip
+                    components=["image"],
+                    samples=[[path] for path in made],
+                    type="index",
+                    label="Or try one of these",
+                    layout="gallery",
+                )
             with gr.Column(scale=2, min_width=280):
                 slider = gr.ImageSlider(
-                    label="Before and after", interactive=False, max_height=640,
+                    label="Before and after",
+                    interactive=False,
+                    max_height=640,
                     buttons=["fullscreen"],  # a preview has no provenance: not to be downloaded
-                )  # fmt: skip
+                )
                 notes = gr.Markdown()
         inputs, outputs = [upload, model, size, saturation, label], [slider, download, notes]
         shown.click(lambda index: made[index], shown, upload, queue=False)

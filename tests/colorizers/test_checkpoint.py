@@ -54,11 +54,22 @@ def test_the_moving_average_is_preferred(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["os.system", "builtins.eval", "src.train.main", "torch.load", "torch.optim.adam.torch",
-     "src.generators.unet.torch.load", "src.generators.unet.nn.Module",
-     "src.generators.unet.Tensor", "src.generatorsevil.X", "src.generators",
-     "src.generators.nothing.X", 7, None],
-)  # fmt: skip
+    [
+        "os.system",
+        "builtins.eval",
+        "src.train.main",
+        "torch.load",
+        "torch.optim.adam.torch",
+        "src.generators.unet.torch.load",
+        "src.generators.unet.nn.Module",
+        "src.generators.unet.Tensor",
+        "src.generatorsevil.X",
+        "src.generators",
+        "src.generators.nothing.X",
+        7,
+        None,
+    ],
+)
 def test_targets_outside_the_allow_list_are_refused(tmp_path: Path, target: object) -> None:
     hostile = {"generator": {"_target_": target, "command": "true"}, "image_size": 32}
     path = save(tmp_path / "a.ckpt", hyper_parameters=hostile)
@@ -96,11 +107,16 @@ SHAPE = UNet(4).state_dict()["head.0.weight"].shape
 
 @pytest.mark.parametrize(
     "weight",
-    [torch.ones(SHAPE, dtype=torch.int64), torch.ones(SHAPE, dtype=torch.complex64),
-     torch.ones(SHAPE).to_sparse(), torch.empty(SHAPE, device="meta"), torch.ones(1).expand(SHAPE),
-     torch.full(SHAPE, torch.nan)],
+    [
+        torch.ones(SHAPE, dtype=torch.int64),
+        torch.ones(SHAPE, dtype=torch.complex64),
+        torch.ones(SHAPE).to_sparse(),
+        torch.empty(SHAPE, device="meta"),
+        torch.ones(1).expand(SHAPE),
+        torch.full(SHAPE, torch.nan),
+    ],
     ids=["int", "complex", "sparse", "meta", "expanded", "nan"],
-)  # fmt: skip
+)
 def test_weights_that_are_not_plain_numbers_are_refused(tmp_path: Path, weight: Tensor) -> None:
     path = save(tmp_path / "a.ckpt", state_dict=changed(**{"head.0.weight": weight}))
     with pytest.raises(ValueError, match=r"a\.ckpt") as refusal:
@@ -110,12 +126,18 @@ def test_weights_that_are_not_plain_numbers_are_refused(tmp_path: Path, weight: 
 
 @pytest.mark.parametrize(
     "generator",
-    [[1], "src.generators.unet.UNet", {}, UNET | {"base_channels": -1},
-     UNET | {"base_channels": 10**12}, UNET | {"base_channels": "4"},
-     {"_target_": "src.discriminators.PatchGAN", "base_channels": 4},
-     {"_target_": "src.generators.unet.Up", "in_channels": 4},
-     {"_target_": "src.generators.blocks.DoubleConv", "in_channels": 1, "out_channels": 2}],
-)  # fmt: skip
+    [
+        [1],
+        "src.generators.unet.UNet",
+        {},
+        UNET | {"base_channels": -1},
+        UNET | {"base_channels": 10**12},
+        UNET | {"base_channels": "4"},
+        {"_target_": "src.discriminators.PatchGAN", "base_channels": 4},
+        {"_target_": "src.generators.unet.Up", "in_channels": 4},
+        {"_target_": "src.generators.blocks.DoubleConv", "in_channels": 1, "out_channels": 2},
+    ],
+)
 def test_generators_that_make_no_sense_are_refused(tmp_path: Path, generator: object) -> None:
     hyper_parameters = {"generator": generator, "image_size": 32}
     path = save(tmp_path / "a.ckpt", hyper_parameters=hyper_parameters)
@@ -202,9 +224,13 @@ def test_saved_weights_are_small_and_colour_as_the_checkpoint_does(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("description", "fault"),
-    [(None, "lacks a generator"), ("{", "cannot read"), ("[]", "lacks a generator"),
-     ('{"generator": {"_target_": "os.system"}, "image_size": 32}', "not allowed")],
-)  # fmt: skip
+    [
+        (None, "lacks a generator"),
+        ("{", "cannot read"),
+        ("[]", "lacks a generator"),
+        ('{"generator": {"_target_": "os.system"}, "image_size": 32}', "not allowed"),
+    ],
+)
 def test_strange_weights_are_refused(tmp_path: Path, description: str | None, fault: str) -> None:
     path = tmp_path / "a.safetensors"
     metadata = None if description is None else {checkpoint.DESCRIPTION: description}

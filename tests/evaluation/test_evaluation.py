@@ -109,9 +109,11 @@ def left(place: Path) -> Path:
     with pytest.MonkeyPatch.context() as monkeypatch:
         _make_quick(monkeypatch)
         status = run(
-            f"checkpoints=[{','.join(best)}]", f"predictions='{place / LOUD}'",
-            f"data.root={place / 'data'}", f"hydra.run.dir={place / 'left'}",
-        )  # fmt: skip
+            f"checkpoints=[{','.join(best)}]",
+            f"predictions='{place / LOUD}'",
+            f"data.root={place / 'data'}",
+            f"hydra.run.dir={place / 'left'}",
+        )
     assert status == 1  # one picture cannot be read
     return place / "left"
 
@@ -229,8 +231,13 @@ def test_the_truth_as_a_prediction_has_no_error(
     for i in range(2):
         shutil.copy(photos / f"chelsea{i}.jpg", few)
     for protocol in protocols.PROTOCOLS:
-        status = run("predictions=few", "data.root=few", f"protocol={protocol}", "keep_grey=true",
-                     f"hydra.run.dir={protocol}")  # fmt: skip
+        status = run(
+            "predictions=few",
+            "data.root=few",
+            f"protocol={protocol}",
+            "keep_grey=true",
+            f"hydra.run.dir={protocol}",
+        )
         assert status == 0
         own = figures_of(Path(protocol))["colorizers"]
         assert own.keys() == {"few", ZERO, CONSTANT, ORACLE}
@@ -337,9 +344,12 @@ def test_the_network_that_ships_is_judged_where_nothing_is_named(place: Path) ->
     ],
 )
 def test_a_mistake_ends_with_one_line(
-    arguments: tuple[str, ...], part: str, place: Path, photos: Path,
+    arguments: tuple[str, ...],
+    part: str,
+    place: Path,
+    photos: Path,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     hostile = {"generator": {"_target_": "os.system"}, "image_size": 32}
     torch.save({"hyper_parameters": hostile, "state_dict": {}}, "target.ckpt")
     Path("empty").mkdir()
@@ -478,8 +488,13 @@ def test_names_are_short_and_tell_checkpoints_apart() -> None:
         Path("/o/DDColor"),
     ]
     assert contestants.names(paths) == [
-        "cnn/2026-01-01_10-00-00", "unet", "unet/last", "p/unet", "o/zero", "DDColor",
-    ]  # fmt: skip
+        "cnn/2026-01-01_10-00-00",
+        "unet",
+        "unet/last",
+        "p/unet",
+        "o/zero",
+        "DDColor",
+    ]
 
 
 def test_ten_checkpoints_on_200_pictures_stay_under_25_megabytes() -> None:

@@ -44,7 +44,11 @@ def test_a_logit_stands_for_its_own_pixels_at_half_size(height: int, width: int)
     real[:, 0, 1::4, ::4] = 0.5
     real[:, 0, ::4, 1::4] = 0.5
     real[:, 0, 1::4, 1::4] = 0.5
-    half_red = logits_of({(STEPS - 1) * 3 // 4 * STEPS + STEPS // 2: 0.5,
-                          ((STEPS - 1) * 3 // 4 + 1) * STEPS + STEPS // 2: 0.5})  # fmt: skip
+    half_red = logits_of(
+        {
+            (STEPS - 1) * 3 // 4 * STEPS + STEPS // 2: 0.5,
+            ((STEPS - 1) * 3 // 4 + 1) * STEPS + STEPS // 2: 0.5,
+        }
+    )
     logits = half_red.expand(-1, -1, (height + 3) // 4, (width + 3) // 4)
     torch.testing.assert_close(cross_entropy(logits, real), torch.tensor(2.0).log())

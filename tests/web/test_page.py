@@ -132,12 +132,14 @@ def test_settings_and_examples_work_on_a_phone(served: Served, browser: Browser)
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
-    [("text.jpg", b"no picture", "not a picture"),
-     ("bomb.png", header_of(50_000, 40_000), "more pixels than is safe to decode"),
-     ("scan.png", header_of(10_000, 8_000), "80 megapixels are too many"),
-     ("large.jpg", bytes(4_000_000), "maximum")],
+    [
+        ("text.jpg", b"no picture", "not a picture"),
+        ("bomb.png", header_of(50_000, 40_000), "more pixels than is safe to decode"),
+        ("scan.png", header_of(10_000, 8_000), "80 megapixels are too many"),
+        ("large.jpg", bytes(4_000_000), "maximum"),
+    ],
     ids=["text", "bomb", "scan", "large"],
-)  # fmt: skip
+)
 def test_what_cannot_be_coloured_is_told_in_words(
     served: Served, browser: Browser, tmp_path: Path, name: str, content: bytes, said: str
 ) -> None:
@@ -150,12 +152,16 @@ def test_what_cannot_be_coloured_is_told_in_words(
 def ask(served: Served, path: str, *, model: str = "red") -> dict[str, Any]:
     """Colour a file of the server's through the page's own interface, and wait for the answer."""
     session = f"s{threading.get_ident()}{time.monotonic_ns()}"
-    asked = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, model, 32, 1.0, False],
-             "fn_index": served.color, "session_hash": session}  # fmt: skip
+    asked = {
+        "data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, model, 32, 1.0, False],
+        "fn_index": served.color,
+        "session_hash": session,
+    }
     request = urllib.request.Request(
-        f"{served.address}gradio_api/queue/join", json.dumps(asked).encode(),
+        f"{served.address}gradio_api/queue/join",
+        json.dumps(asked).encode(),
         {"Content-Type": "application/json"},
-    )  # fmt: skip
+    )
     urllib.request.urlopen(request, timeout=60).read()
     stream = f"{served.address}gradio_api/queue/data?session_hash={session}"
     with urllib.request.urlopen(stream, timeout=120) as events:
@@ -169,8 +175,13 @@ def ask(served: Served, path: str, *, model: str = "red") -> dict[str, Any]:
 
 def test_files_outside_its_folder_cannot_be_read(served: Served, tmp_path: Path) -> None:
     secret = grey(tmp_path / "secret.jpg")
-    for path in (str(secret), "/etc/passwd", f"{served.folder}/../{secret}",
-                 f"file://{secret}", "http://127.0.0.1:9/a.png"):  # fmt: skip
+    for path in (
+        str(secret),
+        "/etc/passwd",
+        f"{served.folder}/../{secret}",
+        f"file://{secret}",
+        "http://127.0.0.1:9/a.png",
+    ):
         assert not ask(served, path)["success"], path
         for place in ("file=", "file/"):
             with pytest.raises(urllib.error.HTTPError) as refusal:
@@ -195,8 +206,9 @@ def test_16_people_at_once_wait_for_each_other(
 
     monkeypatch.setattr(result, "colorize_file", watched)
     example = str(served.folder / "examples" / "cup.jpg")
-    people = [threading.Thread(target=lambda: answers.append(ask(served, example)))
-              for _ in range(16)]  # fmt: skip
+    people = [
+        threading.Thread(target=lambda: answers.append(ask(served, example))) for _ in range(16)
+    ]
     for person in people:
         person.start()
     for person in people:
@@ -237,10 +249,20 @@ def test_make_demo_serves_the_page_until_it_is_stopped(tmp_path: Path) -> None:
     checkpoint = save_checkpoint(tmp_path / "a.ckpt")
     before = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(
-        ["make", "--no-print-directory", "-o", ".venv/.ready", "demo",
-         f"ARGS=--port 0 --checkpoint {checkpoint}"],
-        cwd=ROOT, env=before, stdout=subprocess.PIPE, text=True, start_new_session=True,
-    ) as make:  # fmt: skip
+        [
+            "make",
+            "--no-print-directory",
+            "-o",
+            ".venv/.ready",
+            "demo",
+            f"ARGS=--port 0 --checkpoint {checkpoint}",
+        ],
+        cwd=ROOT,
+        env=before,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as make:
         try:
             assert make.stdout is not None
             said = next(line for line in make.stdout if line.startswith("The page is at "))
