@@ -32,14 +32,14 @@ def rgb_to_lab(rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         return kornia_rgb_to_lab(_at_least_float32(rgb))
 
 
-def lab_to_rgb(lab: Float[Tensor, "b 3 h w"], *, clip: bool = True) -> Float[Tensor, "b 3 h w"]:
+def lab_to_rgb(lab: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     """Convert CIELAB to sRGB in [0, 1], in float32 or better; what lies outside sRGB is clipped.
 
-    Args: lab: L* in [0, 100]; a* and b* in CIE units; clip: False leaves it outside [0, 1].
+    Args: lab: L* in [0, 100]; a* and b* in CIE units.
     Source: CIE 15:2004; checked against skimage.color.lab2rgb.
     """
     with torch.autocast(lab.device.type, enabled=False):
-        return kornia_lab_to_rgb(_at_least_float32(lab), clip=clip)
+        return kornia_lab_to_rgb(_at_least_float32(lab))
 
 
 def rgb_to_L_ab(
@@ -67,11 +67,11 @@ def toned(L: Float[Tensor, "b 1 h w"], power: Float[Tensor, " b"]) -> Float[Tens
 
 
 def L_ab_to_rgb(
-    L: Float[Tensor, "b 1 h w"], ab: Float[Tensor, "b 2 h w"], *, clip: bool = True
+    L: Float[Tensor, "b 1 h w"], ab: Float[Tensor, "b 2 h w"]
 ) -> Float[Tensor, "b 3 h w"]:
-    """Join a network's L and ab, both in [-1, 1], to sRGB in [0, 1], or not without `clip`."""
+    """Join a network's L and ab, both in [-1, 1], to sRGB in [0, 1], clipped."""
     L, ab = _at_least_float32(L), _at_least_float32(ab)
-    return lab_to_rgb(torch.cat([(L + 1) * L_HALF_RANGE, ab * AB_RANGE], dim=1), clip=clip)
+    return lab_to_rgb(torch.cat([(L + 1) * L_HALF_RANGE, ab * AB_RANGE], dim=1))
 
 
 def L_ab_to_rgb_keeping_L(

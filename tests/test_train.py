@@ -182,7 +182,7 @@ def test_regression_runs_at_odd_sizes(
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     configure: Configure, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from src.training.module import ColorizationModule
+    from src.training.module import ColorizationModule, NonFiniteLossError
 
     step = ColorizationModule.training_step
 
@@ -195,7 +195,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     config = configure(
         "data=folder", f"data.root={photos}", "trainer.max_epochs=3", "trainer.log_every_n_steps=1"
     )
-    with pytest.raises(ArithmeticError, match=r"is nan in epoch 2, .*\.jpg, "):
+    with pytest.raises(NonFiniteLossError, match=r"is nan in epoch 2, .*\.jpg, "):
         train(config)
     folder = Path(config.run.folder)
     assert load(folder / "checkpoints" / "last.ckpt")["epoch"] == 0

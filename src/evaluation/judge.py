@@ -18,7 +18,7 @@ from src.evaluation.examples import Example, Examples
 from src.evaluation.pretrained import Distance, Features
 from src.inference.painting import Painted
 from src.inference.threads import side_by_side
-from src.metrics import Coloring
+from src.metrics import LabPicture
 from src.metrics.frechet import Gaussian
 from src.metrics.regions import Regions
 
@@ -102,10 +102,10 @@ class Judge:
         """Return what each contestant makes of it. Raises: UserError: if it is left out."""
         return {name: contestant(example) for name, contestant in self.contestants.items()}
 
-    def seen(self, samples: UInt8[ndarray, "h w 3"]) -> Coloring:
+    def seen(self, samples: UInt8[ndarray, "h w 3"]) -> LabPicture:
         """Return a picture as figures take it, from the pixels that a file would hold."""
         rgb = torch.from_numpy(samples).permute(2, 0, 1)[None].to(self.device)
-        return Coloring(*color.uint8_to_L_ab(rgb))
+        return LabPicture(*color.uint8_to_L_ab(rgb))
 
     @torch.inference_mode()
     def _measure(self, example: Example) -> tuple[Example, str, dict[str, Measured]]:
@@ -128,7 +128,7 @@ class Judge:
             found[name] = Measured(figures, self._features(coloring), regions)
         return example, "", found
 
-    def _features(self, coloring: Coloring) -> dict[str, Tensor]:
+    def _features(self, coloring: LabPicture) -> dict[str, Tensor]:
         return {space: features(coloring.rgb) for space, features in self.features.items()}
 
 

@@ -6,8 +6,6 @@ from torch import Tensor
 
 from src import color
 
-LEVEL = 1 / 255
-
 
 def ab_mae(ab: Float[Tensor, "b 2 h w"], true_ab: Float[Tensor, "b 2 h w"]) -> Float[Tensor, " b"]:
     """Mean absolute error of a* and b* in Lab units, from ab in a network's scale [-1, 1]."""
@@ -45,9 +43,3 @@ def _blurred(x: Float[Tensor, "... h w"]) -> Float[Tensor, "... i w"]:
     for i, weight in enumerate((weights / weights.sum()).tolist()):
         blurred.add_(x[..., i : i + rows, :], alpha=weight)
     return blurred
-
-
-def clipped(unclipped: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
-    """Share of pixels that lie outside sRGB, by more than half a level of 8 bits in a channel."""
-    outside = (unclipped < -LEVEL / 2) | (unclipped > 1 + LEVEL / 2)
-    return outside.any(dim=1).float().mean(dim=(1, 2))

@@ -11,10 +11,10 @@ from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from src import files, metrics, ranks
+from src import files, ranks
 from src.data.datamodule import ColorizationData
 from src.errors import UserError, require, require_one_of
-from src.training import flags, launcher, loggers, run_folder, summary
+from src.training import flags, launcher, loggers, run_folder, summary, validation
 from src.training.callbacks import EndAtSigterm
 from src.training.checkpointing import WholeCheckpointIO
 from src.training.module import ColorizationModule
@@ -111,7 +111,7 @@ def _check(config: DictConfig, folder: Path) -> None:
     if accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available()):
         synchronised = config.trainer.sync_batchnorm
         require(not synchronised, "trainer.sync_batchnorm", synchronised, "false on the CPU")
-    known = [f"{subset}/{name}" for subset in ("val", "fit") for name in metrics.COLORING]
+    known = [f"{subset}/{name}" for subset in ("val", "fit") for name in validation.FIGURES]
     require_one_of("monitor", config.monitor, known)
 
 

@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from src import metrics, ranks
+from src import ranks
 from src.colorizers import checkpoint
 from src.discriminators import Discriminator
 from src.errors import UserError, require_number
 from src.training import objective, schedule
+from src.training.validation import SubsetMetrics
 
 Batch = Mapping[str, Any]  # L (b, 1, h, w) and ab (b, 2, h, w) in [-1, 1], name: b strings
 
@@ -97,6 +98,9 @@ class ColorizationModule(lightning.LightningModule):
                 self.generator, multi_avg_fn=average, use_buffers=True
             ).requires_grad_(False)
         self.register_buffer("mean_ab", torch.full((2,), torch.nan))
+        in_full = {"val": ("",), "fit": ("",), "test": ("", "_zero", "_constant")}
+        self.measured = {subset: SubsetMetrics(suffixes) for subset, suffixes in in_full.items()}
+        self.metrics = nn.ModuleDict(self.measured)  # takes them to the network's device
         self._pictures: list[str] = []  # of the latest training batch
 
     @property
@@ -218,29 +222,35 @@ class ColorizationModule(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         # The second loader holds training pictures: how well does it fit what it has seen?
-        self._log_figures(batch, ("val", "fit")[dataloader_idx], {})
+        self._measure(batch, self.measured[("val", "fit")[dataloader_idx]])
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_measured("val", "fit")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._log_figures(batch, "test", self._trivial(batch["ab"]))
+        self._measure(batch, self.measured["test"])
 
-    def _trivial(self, true_ab: Float[Tensor, "b 2 h w"]) -> dict[str, Float[Tensor, "b 2 h w"]]:
-        constant = self.mean_ab.view(1, 2, 1, 1).expand_as(true_ab)
-        return {"_zero": torch.zeros_like(true_ab), "_constant": constant}
+    def on_test_epoch_end(self) -> None:
+        self._log_measured("test")
 
-    def _log_figures(self, batch: Batch, subset: str, others: dict[str, Tensor]) -> None:
-        """Log every figure of the network's colouring and of `others`, and ab_mae of constants."""
+    def _measure(self, batch: Batch, metrics: SubsetMetrics) -> None:
         L, true_ab = batch["L"], batch["ab"]
         ab = self.inference_generator(self._channels_last(L)).float()
         if not ab.isfinite().all():
             raise self._not_finite("the generator's weights are not finite")
-        own_mean = true_ab.mean(dim=(2, 3), keepdim=True).expand_as(true_ab)
-        constants = self._trivial(true_ab) | {"_own_mean": own_mean}
-        figures = metrics.of_colorings(L, {"": ab} | others, true_ab)
-        figures |= {f"ab_mae{k}": metrics.ab_mae(v, true_ab) for k, v in constants.items()}
-        means = {f"{subset}/{name}": value.mean() for name, value in figures.items()}
-        # A float: Lightning averages the counts of the ranks, and whole numbers would be cut.
-        count = cast(int, float(len(L)))
-        self.log_dict(means, batch_size=count, sync_dist=True, add_dataloader_idx=False)
+        constants = {
+            "_zero": torch.zeros_like(self.mean_ab).view(1, 2, 1, 1),
+            "_constant": self.mean_ab.view(1, 2, 1, 1),
+            "_own_mean": true_ab.mean(dim=(2, 3), keepdim=True),
+        }
+        expanded = {suffix: constant.expand_as(true_ab) for suffix, constant in constants.items()}
+        metrics.update(L, true_ab, {"": ab, **expanded})
+
+    def _log_measured(self, *subsets: str) -> None:
+        # When the epoch ends, on every rank, whether it had pictures of the subset or not.
+        for subset in subsets:
+            for name, metric in self.measured[subset].by_name.items():
+                self.log(f"{subset}/{name}", metric)
 
     def _not_finite(self, fault: str) -> NonFiniteLossError:
         return NonFiniteLossError(

@@ -34,7 +34,7 @@ def test_table(figures: Mapping[str, float], model: str, protocol: str) -> str:
         )
         lines.append(f"{row:36}{on_report_scale:>12.4f}{cells}")
     truth = f"colourfulness of the true pictures: {figures['test/colorfulness_true']:.1f}"
-    oracle = f"the best constant of each picture: ab-MAE {figures['test/ab_mae_own_mean']:.2f}"
+    oracle = f"each picture's own mean ab: ab-MAE {figures['test/ab_mae_own_mean']:.2f}"
     lines.append(f"({truth}; {oracle})")
     return "\n".join(lines)
 
