@@ -109,8 +109,8 @@ def _require_sense(config: DictConfig) -> None:
         require(isinstance(config[name], bool), name, config[name], "true or false")
     for name in _list(config.methods):
         require_one_of("methods", name, list(registry.METHODS))
-    if config.size is not None:
-        require_whole("size", config.size, MIN_IMAGE_SIZE, MAX_IMAGE_SIZE)
+    if config.image_size is not None:
+        require_whole("image_size", config.image_size, MIN_IMAGE_SIZE, MAX_IMAGE_SIZE)
     if config.views is not None:
         require_one_of("views", config.views, VIEWS)
     require_number("min_chroma_spread", config.min_chroma_spread, 0)
@@ -127,7 +127,7 @@ def _field(
         asked = [shipped.PATH]
     loaded, faults = contestants.load(asked)
     for colorizer in loaded.values():
-        colorizer.image_size = config.size or colorizer.image_size
+        colorizer.image_size = config.image_size or colorizer.image_size
         colorizer.views = config.views or colorizer.views
     names = dict(zip([*loaded, *folders], contestants.names([*loaded, *folders]), strict=True))
     predictions = {}

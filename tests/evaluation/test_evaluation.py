@@ -323,6 +323,17 @@ def test_methods_are_judged_by_name(place: Path) -> None:
     assert content["colorizers"][ZERO]["clipped"]["mean"] == 0
 
 
+def test_size_and_views_that_are_asked_for_are_shown(place: Path) -> None:
+    Path("one").mkdir()
+    shutil.copy(place / "data" / "coffee" / "coffee1.jpg", "one")
+    best = place / "first" / "checkpoints" / "best.ckpt"
+    asked = (f"checkpoints=[{best}]", "data.root=one", "hydra.run.dir=run")
+    assert run(*asked, "image_size=48", "views=2") == 0
+    (told,) = figures_of(Path("run"))["checkpoints"].values()
+    assert (told["image_size"], told["views"]) == (48, 2)
+    assert "shown 48 pixels in 2 views" in Path("run/report.html").read_text()
+
+
 def test_the_network_that_ships_is_judged_where_nothing_is_named(place: Path) -> None:
     assert run(f"data.root={place / 'data' / 'coffee'}", "hydra.run.dir=run") == 0
     assert figures_of(Path("run"))["models"] == ["lite0_unet.safetensors"]
@@ -337,6 +348,11 @@ def test_the_network_that_ships_is_judged_where_nothing_is_named(place: Path) ->
         (("checkpoints=A", "data.root=nowhere"), "data.root=nowhere is no folder"),
         (("checkpoints=A", "protocol=whole"), "expected one of stretch256, crop256, native"),
         (("methods=magic",), "methods=magic: expected one of zero, constant"),
+        (("views=3",), "views=3: expected one of 1, 2, 6"),
+        (
+            ("image_size=9",),
+            "image_size=9: expected a whole number of at least 16 and at most 8192",
+        ),
         (("checkpoints=A", "keep_grey=maybe"), "keep_grey=maybe: expected true or false"),
         (("checkpoints=A", "one_hue=2"), "one_hue=2: expected a number in [0, 1]"),
         (("checkpoints=target.ckpt",), "target.ckpt: _target_ 'os.system' is not allowed"),
