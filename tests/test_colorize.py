@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 from torch import Tensor
 
 from src import color, images
 from src.colorize import main
 from src.colorizers import registry
 from src.generators.cnn import CNN
-from src.images.provenance import described
+from src.images.xmp import Packet
 from src.inference import result
 from src.inference.result import Options
 from tests.conftest import ROOT
@@ -399,6 +399,28 @@ def test_color_is_dropped_or_left_alone(
     assert "compositeWithTrained" not in said
 
 
+def test_results_bear_the_dates_of_their_photos(
+    tmp_path: Path, colorize: Colorize, photos: Path
+) -> None:
+    shutil.copy(photos / "chelsea0.jpg", tmp_path / "color.jpg")
+    photo(tmp_path / "grey.png")
+    for name in ("color.jpg", "grey.png"):
+        os.utime(name, ns=(1_000_000_000_123_456_789, 1_000_000_000_123_456_789))
+    assert colorize("color.jpg", "grey.png", "--keep-color", "--output", "out") == 0
+    for name in ("color.jpg", "grey.png"):
+        assert Path("out", name).stat().st_mtime_ns == 1_000_000_000_123_456_789
+
+
+def test_what_a_format_cannot_hold_is_told(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = PngImagePlugin.PngInfo()
+    words.add_text("Shelf", "12")
+    photo(tmp_path / "a.png", pnginfo=words)
+    assert colorize("a.png", "--output", "out", "--format", "jpeg") == 0
+    assert capsys.readouterr().err == "a.png: a JPEG has no place for its text: Shelf\n"
+
+
 def test_a_result_that_stays_grey_is_warned_of(
     tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -490,7 +512,7 @@ def test_words_that_one_segment_of_a_jpeg_cannot_hold_are_kept(
     assert colorize("again/a.jpg", "--no-provenance", "--output", "without") == 0
     for path, count in (("jpeg/a.jpg", 1), ("again/a.jpg", 2), ("png/a.png", 3)):
         (page,) = images.Photo(Path(path)).pages()
-        packet = described(page.metadata.xmp, None, page.metadata.extended_xmp).decode()
+        packet = Packet(page.metadata.xmp, page.metadata.extended_xmp).to_bytes().decode()
         assert packet.count(history) == 1
         assert packet.count("colorized by model") == count
         if shutil.which("exiftool"):

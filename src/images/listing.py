@@ -10,16 +10,20 @@ EXTENSIONS = frozenset(
     | {".jp2", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".mpo", ".pbm", ".pgm", ".png", ".pnm"}
     | {".ppm", ".tif", ".tiff", ".webp"}
 )
+# What cameras write of the samples of their sensors: to be developed before it is a picture.
+CAMERA_RAW = frozenset(
+    {".3fr", ".ari", ".arw", ".bay", ".cap", ".cr2", ".cr3", ".crw", ".dcr", ".dcs", ".drf"}
+    | {".eip", ".erf", ".fff", ".gpr", ".iiq", ".k25", ".kdc", ".mdc", ".mef", ".mos", ".mrw"}
+    | {".nef", ".nrw", ".orf", ".ori", ".pef", ".ptx", ".pxn", ".qtk", ".raf", ".raw", ".rw1"}
+    | {".rw2", ".rwl", ".rwz", ".sr2", ".srf", ".srw", ".sti", ".x3f"}
+)
 # Pictures, and camera raw, that people have and this project does not read.
 UNREAD = frozenset(
-    {".3fr", ".afphoto", ".ari", ".arw", ".bay", ".bpg", ".cap", ".cin", ".cr2", ".cr3", ".crw"}
-    | {".cur", ".dcm", ".dcr", ".dcs", ".dds", ".dpx", ".drf", ".eip", ".erf", ".exr", ".fff"}
-    | {".fit", ".fits", ".flif", ".fpx", ".gpr", ".hdr", ".icns", ".ico", ".iff", ".iiq", ".insp"}
-    | {".jls", ".jps", ".jxl", ".jxr", ".k25", ".kdc", ".kra", ".lbm", ".mdc", ".mef", ".mos"}
-    | {".mrw", ".nef", ".nrw", ".orf", ".ori", ".pcd", ".pct", ".pcx", ".pdn", ".pef", ".pfm"}
-    | {".pict", ".psb", ".psd", ".ptx", ".pxn", ".qoi", ".qtk", ".raf", ".ras", ".raw", ".rw1"}
-    | {".rw2", ".rwl", ".rwz", ".sgi", ".sr2", ".srf", ".srw", ".sti", ".tga", ".wdp", ".x3f"}
-    | {".xbm", ".xcf", ".xpm"}
+    CAMERA_RAW
+    | {".afphoto", ".bpg", ".cin", ".cur", ".dcm", ".dds", ".dpx", ".exr", ".fit", ".fits"}
+    | {".flif", ".fpx", ".hdr", ".icns", ".ico", ".iff", ".insp", ".jls", ".jps", ".jxl", ".jxr"}
+    | {".kra", ".lbm", ".pcd", ".pct", ".pcx", ".pdn", ".pfm", ".pict", ".psb", ".psd", ".qoi"}
+    | {".ras", ".sgi", ".tga", ".wdp", ".xbm", ".xcf", ".xpm"}
 )
 # Folders of thumbnails, previews and deleted files that systems and programs keep among photos,
 # in lower case; others begin with a dot.

@@ -1,97 +1,86 @@
-"""Reading pictures as what networks are taught with: upright 8-bit sRGB."""
+"""Reading picture files of all kinds but TIFF."""
 
-import io
-import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from typing import IO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile
 
-from src.errors import UserError
+from src.images import metadata, png, profiles
+from src.images.faults import UnreadableImageError
+from src.images.metadata import Metadata
+from src.images.raster import Raster, Samples
 
 # Pillow opens more formats than these; some of them start other programs (EPS) or are exotic
 # enough to be an attack surface only.
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-SIDEWAYS = (5, 6, 7, 8)  # the EXIF orientations that exchange the sides
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "WEBP")
+# How camera raw begins that is no TIFF.
+RAW_HEADS = (b"FUJIFILMCCD-RAW", b"FOVb", b"IIII", b"IIRO", b"IIRS", b"IIU\0", b"MMMM", b"MMOR",
+             b"\0MRM")  # fmt: skip
+TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEIF_BRANDS = {b"heic", b"heif", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"}
+NOT_DEVELOPED = (
+    "camera raw: develop it first, with darktable or RawTherapee for instance, "
+    "and name the TIFF or JPEG that comes of it"
+)
 
 
-class UnreadableImageError(UserError):
-    """A file that cannot be read as a picture; the message says why."""
+def is_camera_raw(head: bytes) -> bool:
+    """Tell camera raw by its first 16 bytes, where it is no TIFF, or Canon's."""
+    return (
+        head.startswith(RAW_HEADS)
+        or head[4:12] == b"ftypcrx "
+        or head[8:10] == b"CR"
+        or head[6:14] == b"HEAPCCDR"
+    )
 
 
-def read_rgb(file: Path | io.BytesIO, short_side: int | None = None) -> Image.Image:
-    """Read a picture as upright 8-bit sRGB: the first frame, alpha laid over white.
+class PillowFile:
+    """A picture that Pillow has opened.
 
-    EXIF orientation is applied, an embedded ICC profile is converted to sRGB, and 16-bit grey is
-    scaled to 8 bits.
-
-    Args: short_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long
-        as its short side keeps this many pixels; None decodes everything.
-    Raises: UnreadableImageError: if the file is missing, broken, too large or no picture.
+    Attributes:
+        format: in Pillow's words, by content.
+        animated: whether frames follow the one that is read.
+        sizes: (width, height) of it as it lies in the file.
     """
-    return read_rgb_and_size(file, short_side)[0]
 
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._image = open_image(file)
+        self.format = "JPEG" if self._image.format == "MPO" else str(self._image.format)
+        animated = bool(getattr(self._image, "is_animated", False))
+        self.animated = self.format != "JPEG" and animated
+        self.sizes = [self._image.size]
 
-def read_rgb_and_size(
-    file: Path | io.BytesIO, short_side: int | None = None
-) -> tuple[Image.Image, tuple[int, int]]:
-    """Read a picture as `read_rgb`, and its width and height in the file, upright."""
-    with faults_named(file), open_image(file) as image:
-        size = image.size
-        if image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS:
-            size = size[::-1]
+    def raster(self, _: int, short_side: int | None = None) -> Raster:
+        """Read it. Args: short_side: of which a JPEG may be decoded smaller, but not below."""
+        image = self._image
         if short_side is not None:
             image.draft(None, (short_side, short_side))
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        return _to_srgb(image), size
+        if image.format == "PNG" and ";16" in str(image.tile[:1]):
+            samples, alpha, space = _deep_png(self._file)
+        else:
+            image.load()
+            samples, alpha, space = _samples(image)
+        # After loading: a PNG may say the following at its end.
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        profile = image.info.get("icc_profile")
+        if image.format == "PNG":
+            profile = png.profile(self._file, image.info) or profile
+        return Raster(samples, space, alpha, profile, orientation)
+
+    def metadata(self, _: int) -> Metadata:
+        return metadata.of_image(self._image)
 
 
-@contextmanager
-def faults_named(file: Path | io.BytesIO) -> Iterator[None]:
-    """Turn whatever goes wrong while a picture is read into an UnreadableImageError."""
-    if isinstance(file, Path):
-        require_regular(file)
-    try:
-        with warnings.catch_warnings():
-            # Pillow's notes on odd metadata, and on large pictures: those of twice its limit,
-            # 179 megapixels, are refused below.
-            warnings.simplefilter("ignore")
-            yield
-    except UnreadableImageError:
-        raise
-    except UnidentifiedImageError:
-        empty = isinstance(file, Path) and file.stat().st_size == 0
-        raise UnreadableImageError("the file is empty" if empty else "not a picture") from None
-    except Image.DecompressionBombError:
-        raise UnreadableImageError("more pixels than is safe to decode") from None
-    # Decoders meet hostile bytes with whatever exception comes first.
-    except Exception as error:
-        told = error.strerror if isinstance(error, OSError) else None
-        kind = "" if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
-        raise UnreadableImageError(told or f"broken picture: {kind}{error}") from error
-
-
-def open_image(file: Path | io.BytesIO) -> Image.Image:
+def open_image(file: IO[bytes]) -> ImageFile.ImageFile:
     """Read a picture's header with Pillow, HEIC through the package that knows it.
 
     Raises: UnreadableImageError: if that package is absent; and what Pillow raises.
     """
-    if isinstance(file, Path):
-        with file.open("rb") as opened:
-            head = opened.read(12)
-    else:
-        head = file.getvalue()[:12]
+    head = file.read(12)
+    file.seek(0)
     if head[4:8] != b"ftyp" or head[8:] not in HEIF_BRANDS:
-        image = Image.open(file, formats=FORMATS)
-        # Pillow 12.3 maps an uncompressed TIFF that is to be turned with its sides exchanged; it
-        # reads one that has no name.
-        image.filename = ""
-        return image
+        return Image.open(file, formats=FORMATS)
     try:
         import pillow_heif
     except ImportError:
@@ -102,42 +91,29 @@ def open_image(file: Path | io.BytesIO) -> Image.Image:
     return Image.open(file, formats=["HEIF"])
 
 
-def require_regular(path: Path) -> None:
-    """Refuse what is no file, such as a named pipe, which would wait for ever."""
-    try:
-        if path.is_dir():
-            os.scandir(path).close()
-        if not path.is_file():
-            raise UnreadableImageError("not a regular file" if path.exists() else "no such file")
-    except OSError as error:
-        raise UnreadableImageError(error.strerror or str(error)) from error
-
-
-def _to_srgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if image.mode.startswith("I;16"):
-        samples = np.asarray(image).astype(np.float32)
-        image = Image.fromarray((samples / 257 + 0.5).astype(np.uint8))
-        profile = None  # a grey profile of 16-bit samples; the samples are taken as gamma-encoded
-    elif image.mode in ("I", "F"):
+def _samples(image: Image.Image) -> tuple[Samples, Samples | None, bytes]:
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        return np.asarray(image).astype(np.uint16), None, profiles.GREY
+    if image.mode in ("I", "F"):
         raise UnreadableImageError(f"samples of unknown range (Pillow mode {image.mode})")
-    if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBa", "RGBA"):
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        image = Image.alpha_composite(white, rgba).convert("RGB")
-    elif image.mode in ("1", "P"):
-        image = image.convert("RGB")
-    if profile:
-        image = _apply_profile(image, profile)
-    return image if image.mode == "RGB" else image.convert("RGB")
+    if image.mode == "CMYK":
+        return np.asarray(image), None, profiles.CMYK
+    grey = image.mode in ("1", "L", "LA", "La")
+    space = profiles.GREY if grey else profiles.RGB
+    if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        samples = np.asarray(image.convert("LA" if grey else "RGBA"))
+        alpha = np.ascontiguousarray(samples[..., -1])
+        return samples[..., 0] if grey else samples[..., :3], alpha, space
+    return np.asarray(image.convert("L" if grey else "RGB")), None, space
 
 
-def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(
-            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-    except (ImageCms.PyCMSError, OSError):
-        return image  # a broken or mismatched profile: the samples themselves are still good
-    return image if converted is None else converted
+def _deep_png(file: IO[bytes]) -> tuple[Samples, Samples | None, bytes]:
+    import imagecodecs
+
+    file.seek(0)
+    samples = imagecodecs.png_decode(file.read())
+    samples = samples[..., None] if samples.ndim == 2 else samples
+    alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
+    if samples.shape[2] < 3:
+        return samples[..., 0], alpha, profiles.GREY
+    return samples[..., :3], alpha, profiles.RGB

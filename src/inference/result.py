@@ -1,5 +1,6 @@
 """From a photograph's file to a coloured one that says what it is: what commands and page share."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +15,10 @@ from PIL import Image
 from src import files
 from src.colorizers.colorizer import Colorizer
 from src.errors import UserError
-from src.images import MAX_SEGMENT, Page, Photo, eight_bit, provenance, write_pages
+from src.images import Page, Photo, eight_bit, write_pages
+from src.images.label import draw_label
+from src.images.provenance import Record
+from src.images.transfer import transfer
 from src.inference.painting import paint
 from src.inference.prediction import Prediction, predict
 
@@ -85,12 +89,14 @@ def colorize_file(photo: Photo, target: Path, colorizer: Colorizer, options: Opt
         if photo.format == form:
             with files.whole(target) as partial:
                 shutil.copyfile(photo.path, partial)
+            _keep_time(photo.path, target)
             return ["in colour already: copied as it is"]
         notes.append("in colour already: it changed its format alone")
     chroma: list[float] = []
     pixels = sum(width * height for width, height in photo.sizes) * (1 + options.side_by_side)
-    pages = _painted(photo, form, colorizer, options, chroma)
+    pages = _painted(photo, form, colorizer, options, chroma, notes)
     write_pages(pages, target, form, pixels)
+    _keep_time(photo.path, target)
     if chroma and max(chroma) < NEAR_GREY:
         notes.append(
             f"the result stays near grey (mean chroma {max(chroma):.1f}): try a saturation of 2, "
@@ -99,20 +105,32 @@ def colorize_file(photo: Photo, target: Path, colorizer: Colorizer, options: Opt
     return notes
 
 
+def _keep_time(source: Path, target: Path) -> None:
+    """Date the result as its photo: for many, no other date is known."""
+    known = source.stat()
+    os.utime(target, ns=(known.st_atime_ns, known.st_mtime_ns))
+
+
 def _painted(
-    photo: Photo, form: str, colorizer: Colorizer, options: Options, chroma: list[float]
+    photo: Photo,
+    form: str,
+    colorizer: Colorizer,
+    options: Options,
+    chroma: list[float],
+    notes: list[str],
 ) -> Iterator[Page]:
     for page in photo.pages():
-        record, own = None, page.metadata
+        record, moved = None, False
         if not (options.keep_color and _in_color(page)):
             prediction = predict(page.samples, colorizer, options.size, options.views)
             prediction = prediction.saturated(options.saturation)
             chroma.append(prediction.mean_chroma)
             page = _painted_page(page, prediction, options)
             record = _record(colorizer, options) if options.provenance else None
-        xmp = provenance.described(own.xmp, record, own.extended_xmp)
-        xmp, extended = provenance.split(xmp, MAX_SEGMENT) if form == "JPEG" else (xmp, b"")
-        yield replace(page, metadata=replace(own, xmp=xmp, extended_xmp=extended))
+            moved = options.side_by_side
+        told = transfer(page.metadata, form, record=record, moved=moved)
+        notes += [note for note in told.lost if note not in notes]
+        yield replace(page, metadata=told.metadata)
 
 
 def _painted_page(page: Page, prediction: Prediction, options: Options) -> Page:
@@ -124,11 +142,11 @@ def _painted_page(page: Page, prediction: Prediction, options: Options) -> Page:
         samples = np.concatenate([before, samples], axis=1)
         alpha = None if alpha is None else np.concatenate([alpha, alpha], axis=1)
     if options.label:
-        provenance.draw_label(samples)
+        draw_label(samples)
     return Page(samples, alpha, page.metadata)
 
 
-def _record(colorizer: Colorizer, options: Options) -> provenance.Record:
+def _record(colorizer: Colorizer, options: Options) -> Record:
     size = options.size or colorizer.image_size
     settings = {
         "size": size,
@@ -138,7 +156,7 @@ def _record(colorizer: Colorizer, options: Options) -> provenance.Record:
     }
     when = datetime.now(UTC).astimezone()
     model = f"sha256:{colorizer.sha256}" if colorizer.sha256 else colorizer.name
-    return provenance.Record(SOFTWARE, version(), model, bool(colorizer.sha256), settings, when)
+    return Record(SOFTWARE, version(), model, bool(colorizer.sha256), settings, when)
 
 
 @cache

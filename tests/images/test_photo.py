@@ -1,8 +1,5 @@
 """Photos as they are: every format, depth, orientation and metadatum, in and out."""
 
-import json
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,9 +8,11 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms
+from PIL import Image
 
 from src.images import Metadata, Page, Photo, UnreadableImageError, write_pages
+from src.images.transfer import transfer
+from tests.images.exiftool import told
 
 RAMP = np.add.outer(np.arange(40) * 3, np.arange(60) * 2).astype(np.uint8)
 DEEP = RAMP.astype(np.uint16) * 256 + 77
@@ -26,23 +25,13 @@ def only_page(path: Path) -> Page:
 
 def save(samples: Any, path: Path, form: str, **metadata: Any) -> Path:
     alpha = metadata.pop("alpha", None)
-    write_pages([Page(samples, alpha, Metadata(**metadata))], path, form, samples.size)
+    told = transfer(Metadata(**metadata), form).metadata
+    write_pages([Page(samples, alpha, told)], path, form, samples.size)
     return path
 
 
 def color(samples: np.ndarray) -> np.ndarray:
     return np.dstack([samples, samples[::-1], samples[:, ::-1]])
-
-
-def told(path: Path) -> dict[str, Any]:
-    """What an independent program reads in a file."""
-    if shutil.which("exiftool") is None:
-        pytest.skip("exiftool is not installed (Debian: libimage-exiftool-perl)")
-    done = subprocess.run(
-        ["exiftool", "-json", "-n", "-G1", str(path)], capture_output=True, text=True, check=True
-    )
-    (found,) = json.loads(done.stdout)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -141,7 +130,8 @@ def test_exif_gps_and_resolution_are_kept_in_every_format(tmp_path: Path) -> Non
     Image.fromarray(color(RAMP)).save(tmp_path / "source.jpg", exif=exif, dpi=(600, 600))
     page = only_page(tmp_path / "source.jpg")
     for form, name in {"JPEG": "a.jpg", "PNG": "a.png", "WEBP": "a.webp", "TIFF": "a.tif"}.items():
-        write_pages([page], tmp_path / name, form, page.samples.size)
+        again = Page(page.samples, None, transfer(page.metadata, form).metadata)
+        write_pages([again], tmp_path / name, form, page.samples.size)
         found = told(tmp_path / name)
         assert found["ExifIFD:DateTimeOriginal"] == "1912:04:01 12:00:00", name
         assert found["ExifIFD:ExposureTime"] == pytest.approx(0.01)
@@ -151,77 +141,8 @@ def test_exif_gps_and_resolution_are_kept_in_every_format(tmp_path: Path) -> Non
         assert found.get("IFD0:Orientation", 1) == 1
         assert found["ICC_Profile:ProfileDescription"].startswith("sRGB")
         assert "Warning" not in str(found)
-        if form != "WEBP":
-            with Image.open(tmp_path / name) as image:
-                assert image.info["dpi"] == pytest.approx((600, 600), rel=1e-3)
-
-
-def test_iptc_records_of_a_jpeg_are_kept(tmp_path: Path) -> None:
-    Image.fromarray(color(RAMP)).save(tmp_path / "a.jpg")
-    words = ["-IPTC:Headline=Nana", "-IPTC:Keywords=boats", "-IPTC:Caption-Abstract=odd"]
-    if shutil.which("exiftool") is None:
-        pytest.skip("exiftool is not installed (Debian: libimage-exiftool-perl)")
-    subprocess.run(["exiftool", "-q", *words, str(tmp_path / "a.jpg")], check=True)
-    page = only_page(tmp_path / "a.jpg")
-    found = told(save(page.samples, tmp_path / "b.jpg", "JPEG", iptc=page.metadata.iptc))
-    assert (found["IPTC:Headline"], found["IPTC:Keywords"]) == ("Nana", "boats")
-    assert found["IPTC:Caption-Abstract"] == "odd"
-    assert not any("Warning" in name for name in found)
-
-
-def test_exif_that_is_too_long_for_a_jpeg_loses_its_largest_part_alone(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x013B] = "A. Photographer"
-    exif[0x9C9C] = b"x\0" * 40_000  # a comment, in the words of Windows
-    assert told(save(color(RAMP), tmp_path / "a.jpg", "JPEG", exif=exif))["IFD0:Artist"] == (
-        "A. Photographer"
-    )
-
-
-def test_wide_gamut_becomes_srgb_in_8_and_16_bits(tmp_path: Path) -> None:
-    """A profile whose primaries are those of sRGB but with red and blue exchanged."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
-    profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
-    text = profile.index("sRGB".encode("utf-16-be"))
-    profile[text : text + 8] = "XXXX".encode("utf-16-be")
-    samples = np.zeros((4, 4, 3), np.uint8)
-    samples[..., 0], samples[..., 1] = 200, 40
-    Image.fromarray(samples).save(tmp_path / "a.png", icc_profile=bytes(profile))
-    deep = samples.astype(np.uint16) * 257
-    tifffile.imwrite(tmp_path / "a.tif", deep, photometric="rgb", iccprofile=bytes(profile))
-    for name, scale in (("a.png", 1), ("a.tif", 257)):
-        page = only_page(tmp_path / name)
-        assert np.abs(page.samples / scale - samples[..., ::-1]).max() < 3, name
-
-
-def test_a_grey_profile_is_applied(tmp_path: Path) -> None:
-    """Linear light, as some scanners give: sRGB's middle grey is 21 % of it."""
-    header = bytearray(linear_grey_profile())
-    Image.fromarray(np.full((4, 4), 55, np.uint8)).save(tmp_path / "a.png", icc_profile=header)
-    assert np.abs(only_page(tmp_path / "a.png").samples.astype(int) - 128).max() <= 2
-
-
-def linear_grey_profile() -> bytes:
-    def tag(kind: bytes, content: bytes) -> bytes:
-        padded = kind + bytes(4) + content
-        return padded + bytes(-len(padded) % 4)
-
-    tags = {
-        b"desc": tag(b"desc", (4).to_bytes(4, "big") + b"lin\0" + bytes(78)),
-        b"wtpt": tag(b"XYZ ", bytes.fromhex("0000f6d6 00010000 0000d32d")),
-        b"kTRC": tag(b"curv", bytes(4)),
-    }
-    table, body = len(tags).to_bytes(4, "big"), b""
-    start = 128 + 4 + 12 * len(tags)
-    for name, content in tags.items():
-        table += name + (start + len(body)).to_bytes(4, "big") + len(content).to_bytes(4, "big")
-        body += content
-    header = bytearray(128)
-    header[0:4] = (start + len(body)).to_bytes(4, "big")
-    header[8:12], header[12:24], header[36:40] = bytes.fromhex("02100000"), b"mntrGRAYXYZ ", b"acsp"
-    header[68:80] = bytes.fromhex("0000f6d6 00010000 0000d32d")
-    return bytes(header) + table + body
+        (again,) = Photo(tmp_path / name).pages()
+        assert again.metadata.dpi == pytest.approx((600, 600), rel=1e-3)
 
 
 def test_pages_of_a_tiff_are_read_one_by_one_without_thumbnails(tmp_path: Path) -> None:
