@@ -1,6 +1,7 @@
 """A module imports only from rows above its own, and never a neighbour of its row."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,3 +37,13 @@ def test_imports_go_up_the_rows_only(path: Path) -> None:
         parts = name.split(".")
         if parts[0] == "src" and parts[1] != room:
             assert ROW_OF[parts[1]] < ROW_OF[room], f"{path.name} imports {name}"
+
+
+def test_the_page_shows_the_same_rows() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    shown: list[set[str]] = []
+    for number, rooms in re.findall(r"^\| (\d?) ?\| (`[^|]*`) \|", page, flags=re.MULTILINE):
+        if number:
+            shown.append(set())
+        shown[-1] |= set(re.findall(r"`(\w+)`", rooms))
+    assert shown == list(ROWS)
