@@ -72,9 +72,10 @@ def save_weights(
         }
     )
     weights = {
-        f"{checkpoint.GENERATOR_PREFIX}{key}": weight.half()
-        if weight.is_floating_point()
-        else weight
+        # Training with channels_last leaves an order of memory that the format does not know.
+        f"{checkpoint.GENERATOR_PREFIX}{key}": (
+            weight.half() if weight.is_floating_point() else weight
+        ).contiguous()
         for key, weight in trained.network.state_dict().items()
     }
     # One call gives the bytes, so that the file is whole or absent.
