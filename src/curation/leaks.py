@@ -4,10 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from src import images
 from src.curation import audit_page, duplicates
 from src.curation.examine import Examiner, examined
 from src.data import manifest
+from src.data.collection import Collection
 from src.data.manifest import SPLITS, Row
 from src.errors import UserError
 from src.images.grey import Rules
@@ -29,15 +29,15 @@ def audit(root: Path, limits: Rules, page: Path, num_workers: int) -> Verdict:
         page: where the page goes.
     Raises: UserError: if there is no split to judge.
     """
-    split_of = _splits(root)
-    examiner = Examiner(root, sorted(split_of), limits)
-    facts = list(examined(examiner, num_workers))
+    collection = _split_collection(root)
+    facts = list(examined(Examiner(root, collection.names(), limits), num_workers))
+    splits = collection.splits({one.source: one.sha256 for one in facts})
     looks = {one.sha256: one.looks for one in facts if one.readable}
     places = duplicates.place_by_looks(looks, {}, {"train": 1.0})
     rows = [
         Row(
             file=one.source, source=one.source, status="kept" if one.readable else "rejected",
-            reason=one.fault, split=split_of[one.source],
+            reason=one.fault, split=splits[one.source],
             group=places[one.sha256].group if one.readable else "", sha256=one.sha256,
             width=one.width, height=one.height,
             mean_chroma=one.colors.mean_chroma if one.colors else 0.0,
@@ -51,18 +51,14 @@ def audit(root: Path, limits: Rules, page: Path, num_workers: int) -> Verdict:
     return Verdict(_in_words(listed, leaks), len(leaks))
 
 
-def _splits(root: Path) -> dict[str, str]:
-    if not root.is_dir():
-        raise UserError(f"data.root={root} is no folder: give the data set's folder")
-    if (root / manifest.NAME).exists():
-        return {row.file: row.split for row in manifest.read(root) if row.kept}
-    given = [split for split in SPLITS if (root / split).is_dir()]
-    if len(given) < 2:
+def _split_collection(root: Path) -> Collection:
+    collection = Collection(root)
+    if collection.rows is None and len(collection.folders) < 2:
         raise UserError(
             f"{root} has no split to judge: expected train/, val/ and test/ in it, or a "
             f"{manifest.NAME} of src.prepare"
         )
-    return {f"{split}/{name}": split for split in given for name in images.find(root / split)}
+    return collection
 
 
 def _in_words(rows: list[Row], leaks: list[list[Row]]) -> str:

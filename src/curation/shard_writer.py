@@ -11,7 +11,9 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from src import files
+from src.data import picture_list
 from src.data.manifest import SPLITS, Row
+from src.data.picture_list import Listed
 from src.data.shards import FOLDER, INDEX, shard_name
 
 
@@ -19,7 +21,8 @@ def write(folder: Path, rows: Sequence[Row], most: int | None) -> None:
     """Write the kept pictures of a data set as shards, where those that are there differ.
 
     Each picture is followed by a JSON file of its row. They stand in the order of their hashes,
-    which mixes them. An index beside the shards says how many pictures each one holds.
+    which mixes them. Beside the shards, an index says how many pictures each one holds, and a
+    list which ones.
 
     Args:
         folder: the data set's, whose pictures are there.
@@ -40,16 +43,21 @@ def write(folder: Path, rows: Sequence[Row], most: int | None) -> None:
         "pictures": {split: [len(own) for own in several] for split, several in shards.items()},
         "sha256": hashlib.sha256("".join(sorted(row.file for row in rows)).encode()).hexdigest(),
     }
-    if before == content:
+    if before == content and (place / picture_list.NAME).exists():
         return
     if before:  # what stands beside it will no longer fit it
         files.write_text(index, json.dumps({"most": most}))
-    wanted = [(place / shard_name(split, number), own) for split, several in shards.items()
-              for number, own in enumerate(several)]  # fmt: skip
+    wanted = [
+        (place / shard_name(split, number), own)
+        for split, several in shards.items()
+        for number, own in enumerate(several)
+    ]
+    pictures: list[Listed] = []
     for path, own in tqdm(wanted, "shards", unit=" shards", disable=None):
-        _write(path, folder, own)
+        pictures += _write(path, folder, own)
     for path in {*place.glob("*.tar")} - {path for path, _ in wanted}:
         path.unlink()
+    picture_list.write(pictures, place / picture_list.NAME)
     files.write_text(index, json.dumps(content))
 
 
@@ -61,15 +69,19 @@ def _dealt(rows: Sequence[Row], most: int) -> list[list[Row]]:
             for i in range(count)]  # fmt: skip
 
 
-def _write(path: Path, folder: Path, rows: Sequence[Row]) -> None:
+def _write(path: Path, folder: Path, rows: Sequence[Row]) -> list[Listed]:
     names = [PurePosixPath(row.file).name for row in rows]
     members = [one for own in names for one in (own, str(PurePosixPath(own).with_suffix(".json")))]
+    pictures = [
+        Listed(row.file, row.split, files.sha256(folder / row.file), row.sha256) for row in rows
+    ]
     if path.exists() and _members(path) == members:
-        return  # an interrupted run's: the same names hold the same pictures
+        return pictures  # an interrupted run's: the same names hold the same pictures
     with files.whole(path) as partial, tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as t:
         for row, picture, facts in zip(rows, members[::2], members[1::2], strict=True):
             _add(t, picture, (folder / row.file).read_bytes())
             _add(t, facts, json.dumps(asdict(row)).encode())
+    return pictures
 
 
 def _members(path: Path) -> list[str]:

@@ -91,8 +91,8 @@ class EvalPictures(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         image, name = readable(self.pictures, index)
-        box = None if self.fit == "stretch" else square(image, 1.0, 0.5, 0.5)
-        return {"rgb": resized(image, self.size, box), "name": name, "tone": torch.tensor(1.0)}
+        rgb = judged_square(image, self.size, self.fit)
+        return {"rgb": rgb, "name": name, "tone": torch.tensor(1.0)}
 
 
 class TrainPictures(Dataset[Sample]):
@@ -184,6 +184,11 @@ def square(image: Image.Image, zoom: float, x: float, y: float) -> Box:
     side = min(image.size) / zoom
     left, top = x * (image.width - side), y * (image.height - side)
     return left, top, left + side, top + side
+
+
+def judged_square(image: Image.Image, size: int, fit: EvalFit) -> UInt8[Tensor, "3 size size"]:
+    """Cut a picture as validation and test see it: its central square, or all of it stretched."""
+    return resized(image, size, None if fit == "stretch" else square(image, 1.0, 0.5, 0.5))
 
 
 def resized(image: Image.Image, size: int, box: Box | None) -> UInt8[Tensor, "3 size size"]:

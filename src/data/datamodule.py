@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from src import color, ranks
 from src.data.crops import EpochShuffle, EvalFit, EvalPictures, Picture, Sample, TrainPictures
+from src.data.picture_list import Listed
 from src.errors import UserError, require, require_number, require_one_of, require_whole
 
 Subset = Literal["train", "val", "test"]
@@ -48,6 +49,8 @@ class ColorizationData(lightning.LightningDataModule, ABC):
     next_step: str | None = None  # what to tell a person who has trained on this
     first_epoch = 0  # of this process; a resumed run's is not 0
     overfit_batches: int | float = 0  # as Lightning's Trainer has it: all that is shown, if not 0
+    recorded: list[Listed] | None = None  # what a resumed run was begun with: all that it may use
+    listed: list[Listed] | None = None  # once set up: what is used; None where nobody knows
 
     def __init__(
         self,
@@ -92,6 +95,14 @@ class ColorizationData(lightning.LightningDataModule, ABC):
     @abstractmethod
     def find_pictures(self) -> Subsets:
         """List the pictures of each subset. Raises: UserError: if there are too few."""
+
+    def require_recorded(self) -> None:
+        """Refuse to resume a run with other pictures than it was begun with. Raises: UserError."""
+        if self.recorded is not None and self.recorded != (self.listed or []):
+            raise UserError(
+                "the data set holds other pictures than those that the run was begun with: start "
+                "the run anew, or put them back"
+            )
 
     @property
     def protocol(self) -> str:

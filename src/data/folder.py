@@ -1,33 +1,33 @@
 """Any folder of pictures, with a split that stays where it is."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
+import torch
+from jaxtyping import Float
 from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
+from src import images
 from src.data import manifest
+from src.data.collection import Collection
 from src.data.crops import Picture
 from src.data.datamodule import ColorizationData, Subset, Subsets
+from src.data.manifest import SPLITS
+from src.data.picture_list import Listed
 from src.data.scan import Scan, scan, write_skipped
-from src.data.splits import by_hash
 from src.errors import UserError, require, require_number, require_whole
-from src.images import EXTENSIONS
-
-SHARES: dict[Subset, float] = {"train": 0.6, "val": 0.2, "test": 0.2}
-VAL_SHARES: dict[Subset, float] = {"val": 0.5, "test": 0.5}
 
 
 class FolderData(ColorizationData):
-    """The pictures below a folder, split 60-20-20 by a hash of each file's content.
-
-    A folder that src.prepare has made keeps the split of its manifest. One that holds train/, val/
-    and test/ keeps them; with train/ and val/ alone, val/ is halved by hash.
+    """The pictures below a folder, in the splits of its Collection.
 
     Args:
         root: the folder.
         max_images: use this many pictures, always the same ones; None for all.
-        max_unreadable: the largest share of picture files that may be unreadable.
+        max_unreadable: the largest share of picture files that may be unreadable; of a run that is
+            resumed, also of its pictures that may be missing.
         report_dir: where skipped.csv goes when files had to be skipped.
         index_dir: where hashes are kept, so that the next run need not read every file again.
         loading: arguments of ColorizationData.
@@ -46,67 +46,111 @@ class FolderData(ColorizationData):
         super().__init__(**loading)
         require(isinstance(root, str), "data.root", root, "a folder")
         if max_images is not None:
-            require_whole("data.max_images", max_images, len(SHARES))
+            require_whole("data.max_images", max_images, len(SPLITS))
         require_number("data.max_unreadable", max_unreadable, 0, 1)
         self.root = Path(root).expanduser()
         self.max_images = max_images
         self.max_unreadable = max_unreadable
         self.report_dir = Path(report_dir)
         self.index_dir = Path(index_dir)
-        self._found: Scan | None = None
-        self._manifest: dict[str, manifest.Row] | None = None
+        self._scanned: tuple[Collection, Scan] | None = None
 
     def prepare_data(self) -> None:
         # One process of each machine reads the files; the others then find the hashes ready.
         self._scan_once()
 
-    def _scan_once(self) -> Scan:
-        if self._found is not None:
-            return self._found
-        if (self.root / manifest.NAME).is_file():
-            kept = {row.file: row for row in manifest.read(self.root) if row.kept}
-            gone = {name: "no such file" for name in kept if not (self.root / name).is_file()}
-            self._manifest = kept
-            there = {name: row.sha256 for name, row in kept.items() if name not in gone}
-            self._found = Scan(there, gone)
-        else:
-            self._found = scan(self.root, self.index_dir, self.num_workers)
-        return self._found
+    def _scan_once(self) -> tuple[Collection, Scan]:
+        if self._scanned is None:
+            collection = Collection(self.root)
+            found = scan(
+                self.root,
+                collection.names(),
+                self.index_dir,
+                self.num_workers,
+                image_size=self.image_size,
+                eval_fit=self.eval_fit,
+            )
+            if collection.left_out:
+                rank_zero_only(print)(f"{self.root}: {images.in_words(collection.left_out)}")
+            self._scanned = collection, found
+        return self._scanned
 
     def find_pictures(self) -> Subsets:
-        found = self._scan_once()
+        collection, found = self._scan_once()
         if found.skipped:
-            self._report(found)
-        contents = keep_some(found.contents, self.max_images)
-        subsets = split(contents, self.root) if self._manifest is None else self._given(contents)
-        return {
-            subset: [
-                Picture(self.root / name, name, folder=self._folder(name)) for name in sorted(names)
+            self._report_skipped(found)
+        if collection.rows is not None:
+            self._report_leaks(collection.rows.values())
+        if self.recorded is None:
+            names = self._choose(collection, found.contents)
+            self.listed = [
+                Listed(name, split, found.contents[name], collection.original(name))
+                for name, split in names.items()
             ]
-            for subset, names in subsets.items()
-        }
+            files = [picture.file for picture in self.listed]
+        else:
+            self.listed, files = self._find_again(self.recorded, found.contents)
+        subsets: dict[Subset, list[Picture]] = {"train": [], "val": [], "test": []}
+        for picture, file in zip(self.listed, files, strict=True):
+            # A resumed run shows the same pictures of each folder, wherever they lie by now.
+            same_folder = self.recorded is None or collection.rows is not None
+            folder = collection.folder(file if same_folder else picture.file)
+            subset: Any = picture.split
+            subsets[subset].append(Picture(self.root / file, file, folder=folder))
+        self._require_each(subsets, collection, found.contents)
+        return subsets
 
-    def _folder(self, name: str) -> str:
-        original = name if self._manifest is None else self._manifest[name].source
-        return str(PurePosixPath(original).parent)
+    def _choose(self, collection: Collection, contents: Mapping[str, str]) -> dict[str, str]:
+        """Return the split of each picture that is used, one split after the other."""
+        if collection.rows is None and collection.folders not in ({"train"}, set()):
+            folders = collection.folders
+            if not {"train", "val"} <= folders:
+                raise UserError(
+                    f"{self.root} holds {'/ and '.join(sorted(folders))}/ alone: expected train/ "
+                    "and val/ there, or a data.root without a split"
+                )
+        originals = {name: collection.original(name) or contents[name] for name in contents}
+        splits = collection.splits(keep_some(originals, self.max_images))
+        return {name: split for split in SPLITS for name in sorted(splits) if splits[name] == split}
 
-    def _given(self, contents: Mapping[str, str]) -> dict[Subset, list[str]]:
-        """Split as the manifest of src.prepare says, which is told where it leaks."""
-        assert self._manifest is not None
-        leaks = manifest.leaks(self._manifest.values())
+    def _find_again(
+        self, recorded: Sequence[Listed], contents: Mapping[str, str]
+    ) -> tuple[list[Listed], list[str]]:
+        """Find the pictures that a run was begun with, by their content, and where they lie."""
+        places = {sha256: name for name, sha256 in reversed(contents.items())}
+        missing = [picture.file for picture in recorded if picture.sha256 not in places]
+        if missing:
+            said = f"{len(missing)} of the run's {len(recorded)} pictures are not in {self.root}, "
+            said += f"such as {missing[0]!r}"
+            if len(missing) > self.max_unreadable * len(recorded):
+                raise UserError(
+                    f"{said}. That is more than data.max_unreadable={self.max_unreadable:g}: put "
+                    "them back, or give the folder that holds them as data.root=DIR beside resume="
+                )
+            rank_zero_only(print)(f"missing: {said}; the run resumes without them")
+        old = {picture.sha256 for picture in recorded}
+        new = sum(sha256 not in old for sha256 in contents.values())
+        if new and self.max_images is None:
+            rank_zero_only(print)(
+                f"left out: {new} pictures in {self.root} that the run was not begun with"
+            )
+        found = [picture for picture in recorded if picture.sha256 in places]
+        files = [
+            picture.file if contents.get(picture.file) == picture.sha256 else places[picture.sha256]
+            for picture in found
+        ]
+        return found, files
+
+    def _report_leaks(self, rows: Any) -> None:
+        leaks = manifest.leaks(rows)
         if leaks:
             sources = ", ".join(f"{row.source} ({row.split})" for row in leaks[0][:3])
             rank_zero_only(print)(
                 f"leaks: {len(leaks)} groups of near-duplicates stand in more than one split of "
                 f"{self.root / manifest.NAME}, such as {sources}"
             )
-        subsets: dict[Subset, list[str]] = {subset: [] for subset in SHARES}
-        for name in contents:
-            subsets[cast(Subset, self._manifest[name].split)].append(name)
-        _require_each(subsets, self.root)
-        return subsets
 
-    def _report(self, found: Scan) -> None:
+    def _report_skipped(self, found: Scan) -> None:
         path = self.report_dir / "skipped.csv"
         write_skipped(found.skipped, path)
         count, of = len(found.skipped), len(found.skipped) + len(found.contents)
@@ -120,59 +164,31 @@ class FolderData(ColorizationData):
             )
         rank_zero_only(print)(f"skipped: {said}")
 
+    def _require_each(
+        self, subsets: Subsets, collection: Collection, contents: Mapping[str, str]
+    ) -> None:
+        for subset, pictures in subsets.items():
+            if pictures:
+                continue
+            if collection.is_split or self.recorded is not None:
+                raise UserError(
+                    f"no readable picture for {subset} in {self.root}: add some, or raise "
+                    "data.max_images"
+                )
+            raise UserError(
+                f"expected at least {len(SPLITS)} different pictures that can be read in "
+                f"{self.root}, got {len(set(contents.values()))} in files named "
+                f"{', '.join(sorted(images.EXTENSIONS))}: add more, or check data.root"
+            )
+
+    def mean_ab(self, device: torch.device) -> Float[Tensor, "2"]:
+        """As ColorizationData says; the scan has measured each picture."""
+        _, found = self._scan_once()
+        means = [found.mean_ab[picture.name] for picture in self.subsets["train"]]
+        return torch.tensor(means, dtype=torch.float64).mean(dim=0).float()
+
 
 def keep_some(contents: Mapping[str, str], max_images: int | None) -> dict[str, str]:
     """Keep the `max_images` pictures that come first by a part of the hash that no split uses."""
     names = sorted(contents, key=lambda name: (contents[name][16:32], name))
     return {name: contents[name] for name in names[:max_images]}
-
-
-def split(contents: Mapping[str, str], root: Path) -> dict[Subset, list[str]]:
-    """Assign names to train, val and test, by the folders train/, val/ and test/ or by hash.
-
-    Args: contents: sha256 of every picture by its path below `root`.
-    Raises: UserError: if a subset would be empty.
-    """
-    given = {name for name in SHARES if (root / name).is_dir()}
-    if not given or given == {"train"}:
-        return _split_by_hash(contents, SHARES, root)
-    if not {"train", "val"} <= given:
-        raise UserError(
-            f"{root} holds {'/ and '.join(sorted(given))}/ alone: expected train/ and val/ there, "
-            "or a data.root without a split"
-        )
-    inside: dict[Subset, dict[str, str]] = {
-        subset: {name: sha for name, sha in contents.items() if name.startswith(f"{subset}/")}
-        for subset in SHARES
-    }
-    subsets: dict[Subset, list[str]] = {subset: list(names) for subset, names in inside.items()}
-    if "test" not in given:
-        subsets |= _split_by_hash(inside["val"], VAL_SHARES, root / "val")
-    _require_each(subsets, root)
-    return subsets
-
-
-def _require_each(subsets: Mapping[Subset, Sequence[str]], root: Path) -> None:
-    for subset, names in subsets.items():
-        if not names:
-            raise UserError(
-                f"no readable picture for {subset} in {root}: add some, or raise data.max_images"
-            )
-
-
-def _split_by_hash(
-    contents: Mapping[str, str], shares: Mapping[Subset, float], root: Path
-) -> dict[Subset, list[str]]:
-    # Equal files share one hash, and so never stand in two subsets.
-    hashes = sorted(set(contents.values()))
-    if len(hashes) < len(shares):
-        raise UserError(
-            f"expected at least {len(shares)} different pictures that can be read in {root}, "
-            f"got {len(hashes)} in files named {', '.join(sorted(EXTENSIONS))}: add more, or check "
-            "data.root and data.max_images"
-        )
-    assigned = by_hash(hashes, {str(subset): share for subset, share in shares.items()})
-    subsets: dict[Subset, list[str]] = {subset: [] for subset in shares}
-    for name, sha256 in contents.items():
-        subsets[cast(Subset, assigned[sha256])].append(name)
-    return subsets

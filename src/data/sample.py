@@ -6,9 +6,11 @@ from typing import Any
 
 import skimage.data
 
+from src import files
 from src.data.crops import Picture
 from src.data.datamodule import ColorizationData, Subset, Subsets
-from src.errors import UserError, require_whole
+from src.data.picture_list import Listed
+from src.errors import UserError, require, require_whole
 from src.images import read_rgb
 
 # By scene: the two motorcycle pictures show the same one from two sides.
@@ -24,6 +26,7 @@ class SampleData(ColorizationData):
 
     Args:
         tile: side of a tile in pixels of the photograph.
+        root: None, since the scenes are not in a folder of yours.
         loading: arguments of ColorizationData.
     """
 
@@ -33,13 +36,20 @@ class SampleData(ColorizationData):
         "or with your own:       python -m src.train model=unet_gan data=folder data.root=DIR"
     )
 
-    def __init__(self, *, tile: int, **loading: Any) -> None:
+    def __init__(self, *, tile: int, root: str | None = None, **loading: Any) -> None:
         super().__init__(**loading)
+        require(root is None, "data.root", root, "data=folder beside it: data=sample has no folder")
         require_whole("data.tile", tile, 1)
         self.tile = tile
 
     def find_pictures(self) -> Subsets:
         folder = Path(skimage.data.__file__).parent
+        self.listed = [
+            Listed(scene, subset, files.sha256(folder / scene))
+            for subset, scenes in SCENES.items()
+            for scene in scenes
+        ]
+        self.require_recorded()
         return {
             subset: [tile for scene in scenes for tile in self._tiles(folder / scene)]
             for subset, scenes in SCENES.items()

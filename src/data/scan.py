@@ -1,4 +1,4 @@
-"""What a folder holds: which pictures can be read, with hashes that are kept for the next run."""
+"""Reading a folder once: which pictures are readable, their hashes and mean colours, kept."""
 
 import csv
 import hashlib
@@ -12,96 +12,124 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from src import files, images
-from src.errors import UserError
+from src import color, files
+from src.data.crops import EvalFit, judged_square
 from src.images import UnreadableImageError, read_rgb
+
+MeanAb = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a folder holds: the sha256 of every readable picture, and why others are not."""
+    """What is known of the pictures of a folder, by their path.
+
+    Attributes:
+        contents: sha256 of every readable picture.
+        mean_ab: of each of them, cut as for evaluation; in a network's scale [-1, 1].
+        skipped: why the others cannot be read.
+    """
 
     contents: dict[str, str]
+    mean_ab: dict[str, MeanAb]
     skipped: dict[str, str]
 
 
-def scan(root: Path, index_dir: Path, num_workers: int) -> Scan:
-    """Decode and hash every picture file below `root`, but those an earlier scan has seen.
+@dataclass(frozen=True)
+class Entry:
+    """What the index keeps of a file. Attributes: mean_ab: by the cut that it was measured in."""
 
-    Raises: UserError: if there is no such folder.
-    """
-    if not root.is_dir():
-        raise UserError(f"data.root={root} is no folder: give the folder that holds the pictures")
-    listed = images.listing(root)
-    names = listed.names
-    if listed.left_out:
-        rank_zero_only(print)(f"{root}: {images.in_words(listed.left_out)}")
+    stamp: tuple[int, int]
+    sha256: str
+    mean_ab: dict[str, MeanAb]
+
+
+def scan(
+    root: Path,
+    names: Sequence[str],
+    index_dir: Path,
+    num_workers: int,
+    *,
+    image_size: int,
+    eval_fit: EvalFit,
+) -> Scan:
+    """Decode and hash these files below `root`, but those that the index knows already."""
     digest = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()
     index_file = index_dir / f"{digest[:16]}.json"
-    known = _read_index(index_file)
-    stamps = {name: _stamp(root / name) for name in names}
-    contents = {n: known[n][1] for n in names if n in known and known[n][0] == stamps[n]}
+    cut = f"{eval_fit} {image_size}"
+    before = _read_index(index_file)
+    stamps = {name: files.stamp(root / name) for name in names}
+    known = {
+        name: before[name]
+        for name in names
+        if name in before and before[name].stamp == stamps[name] and cut in before[name].mean_ab
+    }
     skipped = {}
-    fresh = [name for name in names if name not in contents]
-    workers = min(num_workers, len(fresh))
-    reader = DataLoader(_Reader(root, fresh), batch_size=None, num_workers=workers)
+    fresh = [name for name in names if name not in known]
+    reader = DataLoader(
+        _Reader(root, fresh, image_size, eval_fit),
+        batch_size=None,
+        num_workers=min(num_workers, len(fresh)),
+    )
     bar = tqdm(reader, "reading pictures", unit=" files", disable=None if fresh else True)
-    for name, (sha256, fault) in zip(fresh, bar, strict=True):
+    for name, (sha256, mean_ab, fault) in zip(fresh, bar, strict=True):
         if fault:
             skipped[name] = fault
-        else:
-            contents[name] = sha256
+            continue
+        same = name in before and before[name].sha256 == sha256
+        other_cuts = before[name].mean_ab if same else {}
+        known[name] = Entry(stamps[name], sha256, other_cuts | {cut: (mean_ab[0], mean_ab[1])})
+    known = {name: known[name] for name in names if name in known}
     if fresh:
-        _write_index(index_file, {name: (stamps[name], contents[name]) for name in contents})
-    return Scan({name: contents[name] for name in names if name in contents}, skipped)
+        _write_index(index_file, known)
+    return Scan(
+        {name: entry.sha256 for name, entry in known.items()},
+        {name: entry.mean_ab[cut] for name, entry in known.items()},
+        skipped,
+    )
 
 
-class _Reader(Dataset[tuple[str, str]]):
-    """Reads each file once: its sha256, and what is wrong with it ('' when nothing is)."""
+class _Reader(Dataset[tuple[str, Sequence[float], str]]):
+    """Reads each file once: its sha256, mean a and b, and what is wrong ('' when nothing is)."""
 
-    def __init__(self, root: Path, names: Sequence[str]) -> None:
+    def __init__(
+        self, root: Path, names: Sequence[str], image_size: int, eval_fit: EvalFit
+    ) -> None:
         self.root = root
         self.names = names
+        self.image_size = image_size
+        self.eval_fit = eval_fit
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> tuple[str, str]:
+    def __getitem__(self, index: int) -> tuple[str, Sequence[float], str]:
         path = self.root / self.names[index]
         try:
-            read_rgb(path)
-            with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            image = read_rgb(path)
+            sha256 = files.sha256(path)
         except UnreadableImageError as error:
-            return "", str(error)
+            return "", (), str(error)
         except OSError as error:
-            return "", error.strerror or str(error)
-        return sha256, ""
+            return "", (), error.strerror or str(error)
+        _, ab = color.uint8_to_L_ab(judged_square(image, self.image_size, self.eval_fit)[None])
+        return sha256, ab.mean(dim=(0, 2, 3)).tolist(), ""
 
 
-Index = dict[str, tuple[list[int], str]]  # name: ([size, modification time in ns], sha256)
-
-
-def _stamp(path: Path) -> list[int]:
+def _read_index(path: Path) -> dict[str, Entry]:
     try:
-        status = path.stat()
-    except OSError:  # a dangling link: the reader will say so
-        return [-1, -1]
-    return [status.st_size, status.st_mtime_ns]
-
-
-def _read_index(path: Path) -> Index:
-    try:
+        content = json.loads(path.read_text())
         return {
-            name: (stamp, sha256) for name, (stamp, sha256) in json.loads(path.read_text()).items()
+            name: Entry((stamp[0], stamp[1]), sha256, {cut: (a, b) for cut, (a, b) in own.items()})
+            for name, (stamp, sha256, own) in content.items()
         }
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError, IndexError):
         return {}  # none yet, or a broken one: the pictures are read again
 
 
 @rank_zero_only
-def _write_index(path: Path, index: Index) -> None:
-    files.write_text(path, json.dumps(index))
+def _write_index(path: Path, index: Mapping[str, Entry]) -> None:
+    content = {name: (own.stamp, own.sha256, own.mean_ab) for name, own in index.items()}
+    files.write_text(path, json.dumps(content))
 
 
 @rank_zero_only

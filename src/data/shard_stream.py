@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, cast
 
+from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from src import ranks
 from src.data.crops import EvalPictures, Picture, Sample, TrainPictures, mixed_seed
 from src.data.datamodule import ColorizationData, Subset
-from src.data.shards import Shards, TarPicture, find
+from src.data.shards import Shards, TarPicture, find, listed
 from src.errors import UserError, require
 
 SHUFFLED = 1000  # pictures, not yet decoded, of which a loading process picks the next one
@@ -118,6 +119,13 @@ class ShardsData(ColorizationData):
             not few, "trainer.overfit_batches", few, "0 with data=shards, which are read in turn"
         )
         subsets = cast(dict[Subset, Shards], find(self.root))
+        self.listed = listed(subsets["train"].place)
+        if self.listed is None:
+            rank_zero_only(print)(
+                f"unlisted: {self.root} has no pictures.csv, so evaluate cannot leave out what "
+                "this run is trained on; src.prepare with shards=true adds it"
+            )
+        self.require_recorded()
         for subset, own in subsets.items():
             if not len(own):
                 raise UserError(f"no picture for {subset} in {self.root}: prepare more pictures")

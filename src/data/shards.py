@@ -12,8 +12,9 @@ from typing import Any
 import fsspec
 from PIL import Image
 
-from src.data import manifest
+from src.data import manifest, picture_list
 from src.data.crops import Picture
+from src.data.picture_list import Listed
 from src.errors import UserError
 from src.images import EXTENSIONS, read_rgb
 
@@ -40,6 +41,7 @@ class Shards(Sequence):  # type: ignore[type-arg]  # with one, beartype would re
     """The shards of one split, and how many pictures each holds."""
 
     def __init__(self, place: str, split: str, counts: Sequence[int]) -> None:
+        self.place = place
         self.addresses = [f"{place}/{shard_name(split, i)}" for i in range(len(counts))]
         self.counts = counts
 
@@ -120,6 +122,16 @@ def find(root: str) -> dict[str, Shards]:
         f"data.root={root} has no {INDEX}, or cannot be reached: expected the shards "
         "that src.prepare writes with shards=true"
     )
+
+
+def listed(place: str) -> list[Listed] | None:
+    """Read which pictures the shards at `place` hold; None where nothing there says so."""
+    address = f"{place}/{picture_list.NAME}"
+    try:
+        with fsspec.open(address, "rb") as file:
+            return picture_list.parse(file.read(), address)
+    except FileNotFoundError:
+        return None
 
 
 def _counts(content: Any) -> Mapping[str, Sequence[int]]:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import lightning
 import torch
 from hydra.utils import instantiate
+from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -18,6 +19,7 @@ from src.training import flags, launcher, loggers, run_folder, summary, validati
 from src.training.callbacks import EndAtSigterm
 from src.training.checkpointing import WholeCheckpointIO
 from src.training.module import ColorizationModule
+from src.training.picture_record import PictureRecord
 
 PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -42,13 +44,15 @@ def _train(config: DictConfig) -> dict[str, float]:
     data: ColorizationData = instantiate(config.data)
     data.first_epoch = epochs
     data.overfit_batches = config.trainer.overfit_batches
+    if config.resume is not None:
+        data.recorded = run_folder.pictures(folder)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     model: ColorizationModule = instantiate(config.model)
     _require_judgeable(model, data)
     callbacks = _instantiate_each(config.callbacks)
     trainer: lightning.Trainer = instantiate(
         config.trainer,
-        callbacks=[*callbacks, EndAtSigterm()],
+        callbacks=[*callbacks, EndAtSigterm(), PictureRecord(folder), _config_kept(config)],
         logger=_instantiate_each(config.logger),
         plugins=[WholeCheckpointIO()],
         overfit_batches=0.0,  # which data has seen to: Lightning would replace its loaders
@@ -82,6 +86,11 @@ def _train(config: DictConfig) -> dict[str, float]:
             print(summary.test_table(figures, f"{config.run.model}, best.ckpt", data.protocol))
         print(summary.closing(files.from_here(folder), data.next_step, upload))
     return figures
+
+
+def _config_kept(config: DictConfig) -> LambdaCallback:
+    """Keep what stood beside resume= once the run's pictures have been found with it."""
+    return LambdaCallback(on_fit_start=lambda *_: run_folder.store_config(config))
 
 
 @rank_zero_only
@@ -126,8 +135,8 @@ def _require_judgeable(model: ColorizationModule, data: ColorizationData) -> Non
 
 def _prepare(config: DictConfig, folder: Path) -> int:
     """Make a new run's folder, or set back an interrupted one. Returns: the epochs it has done."""
-    run_folder.store_config(config)
     if config.resume is None:
+        run_folder.store_config(config)
         return 0
     epochs = run_folder.completed(folder)
     if ranks.is_zero():

@@ -1,7 +1,8 @@
-"""A run's folder: its name, the configuration it keeps, how it ended, and taking it up again."""
+"""A run's folder: its name, the configuration it keeps, how it ended, and how it is resumed."""
 
 import hashlib
 import json
+import pydoc
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,18 +16,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src import files, ranks
 from src.colorizers import checkpoint
+from src.data import picture_list
+from src.data.picture_list import Listed
 from src.errors import UserError, require_whole
 
 CONFIG = Path(".hydra", "config.yaml")
 RESULT = "result.json"
 LAST = Path("checkpoints", "last.ckpt")
-# What the configuration of a stranger's folder may build.
-BUILDS = ("lightning.Trainer", "src.training.loggers.wandb_logger")
-BUILDS_CLASSES_OF = ("src", "lightning.pytorch.callbacks", "lightning.pytorch.loggers")
-# The parts of a configuration that there must be, and the keys of what they write to.
-PARTS = ("run", "data", "model", "trainer", "callbacks", "logger")
-WRITTEN = ("dirpath", "folder", "default_root_dir")
-BESIDE_RESUME = ("resume", "trainer.max_epochs")
+PARTS = ("run", "data", "model", "trainer", "callbacks", "logger")  # of every configuration
+# What may stand beside resume= and replaces what the run was made with, as a person types it.
+BESIDE_RESUME = {"trainer.max_epochs": "trainer.max_epochs=N", "data.root": "data.root=DIR"}
 HYDRAS_OWN = "hydra.mode=RUN"  # which it adds to what was typed
 
 Status = Literal["done", "pruned", "failed"]
@@ -45,7 +44,7 @@ def folder_name(overrides: str) -> str:
 
 
 def resume_command(folder: Path) -> str:
-    """Return what a person types to go on with the run in `folder`."""
+    """Return what a person types to resume the run in `folder`."""
     return files.to_paste("python", "-m", "src.train", f"resume={files.from_here(folder)}")
 
 
@@ -58,37 +57,40 @@ def self_contained(config: DictConfig) -> DictConfig:
 
 @rank_zero_only
 def store_config(config: DictConfig) -> None:
-    """Keep what a run is made of, so that its folder alone is enough to go on with it."""
+    """Keep what a run is made of, so that its folder is enough to resume it."""
     kept = OmegaConf.merge(config, {"resume": None})
     files.write_text(Path(config.run.folder) / CONFIG, OmegaConf.to_yaml(kept))
 
 
 def resumed(given: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """Return the configuration that goes on with the run in `given.resume`.
+    """Return the configuration that resumes the run in `given.resume`.
 
     Args:
         given: what the command line composed.
-        overrides: the command line's; of them only trainer.max_epochs may stand beside resume.
-    Raises: UserError: if there are others, there is no such run, its configuration would build
-        what this project does not, or it has more epochs than asked for.
+        overrides: the command line's; of them only BESIDE_RESUME may stand beside resume.
+    Raises: UserError: if there are others, there is no such run, an earlier version made it, or it
+        has more epochs than asked for.
     """
     typed = [override for override in overrides if override != HYDRAS_OWN]
     keys = {override.lstrip("+~").split("=")[0]: override for override in typed}
-    others = [override for key, override in keys.items() if key not in BESIDE_RESUME]
+    others = [one for key, one in keys.items() if key not in ("resume", *BESIDE_RESUME)]
     if others:
         raise UserError(
-            f"{', '.join(others)}: expected nothing but trainer.max_epochs=N beside resume=, "
-            "since a run goes on with its own configuration"
+            f"{', '.join(others)}: expected nothing but {' or '.join(BESIDE_RESUME.values())} "
+            "beside resume=, since a run resumes with its own configuration"
         )
     if not given.resume:
-        raise UserError("resume= names no folder: expected that of the run to go on with")
+        raise UserError("resume= names no folder: expected that of the run to resume")
     folder = Path(str(given.resume)).absolute()
     config = _stored_config(folder)
     config.resume = str(folder)
-    if "trainer.max_epochs" in keys:
-        config.trainer.max_epochs = given.trainer.max_epochs
+    for key in BESIDE_RESUME:
+        if key in keys:
+            _override(config, key, OmegaConf.select(given, key))
     require_whole("trainer.max_epochs", config.trainer.max_epochs, 1)
     done = completed(folder)
+    if done and not (folder / picture_list.NAME).exists():
+        raise _of_earlier_version(folder, f"it lacks {picture_list.NAME}")
     if done > config.trainer.max_epochs:
         raise UserError(
             f"trainer.max_epochs={config.trainer.max_epochs}: expected at least {done}, since so "
@@ -97,8 +99,15 @@ def resumed(given: DictConfig, overrides: Sequence[str]) -> DictConfig:
     return config
 
 
+def _override(config: DictConfig, key: str, value: object) -> None:
+    part, _, name = key.rpartition(".")
+    if name not in OmegaConf.select(config, part):
+        raise UserError(f"{key}={value}: the run that is resumed has no such setting")
+    OmegaConf.update(config, key, value)
+
+
 def completed(folder: Path) -> int:
-    """Count the epochs that the run in `folder` can go on after. Raises: UserError."""
+    """Count the epochs after which the run in `folder` can resume. Raises: UserError."""
     if not (folder / LAST).exists():
         return 0
     epoch = checkpoint.load(folder / LAST).get("epoch")
@@ -123,14 +132,9 @@ def _stored_config(folder: Path) -> DictConfig:
                 f"{folder / CONFIG} is broken, so start the run anew: expected {', '.join(PARTS)}"
             )
         config.run.folder = str(folder)
-        for key, value in _values(OmegaConf.to_container(config, resolve=True)):
-            if key == "_target_":
-                _require_buildable(value)
-        for part in (config.callbacks, config.logger, config.trainer):
-            for key, value in _values(OmegaConf.to_container(part, resolve=True)):
-                inside = Path(str(value)).resolve().is_relative_to(folder.resolve())
-                if key in WRITTEN and value is not None and not inside:
-                    raise UserError(f"the run would write to {value}, outside its own folder")
+        for target in _targets(OmegaConf.to_container(config)):
+            if pydoc.locate(target) is None:
+                raise _of_earlier_version(folder, f"its configuration builds {target}")
     except FileNotFoundError:
         raise UserError(f"resume={folder}: expected a run's folder, with {CONFIG} in it") from None
     except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
@@ -139,23 +143,25 @@ def _stored_config(folder: Path) -> DictConfig:
     return config
 
 
-def _values(node: object) -> Iterator[tuple[object, object]]:
-    """Yield every key below a node, and its value."""
+def _targets(node: object) -> Iterator[str]:
+    """Yield the names of all classes that a configuration builds."""
     for key, value in node.items() if isinstance(node, Mapping) else ():
-        yield key, value
-        yield from _values(value)
-    for value in node if isinstance(node, list) else ():
-        yield from _values(value)
+        if key == "_target_":
+            yield str(value)
+        yield from _targets(value)
 
 
-def _require_buildable(target: object) -> None:
-    if target in BUILDS:
-        return
-    for package in (*BUILDS_CLASSES_OF, checkpoint.OPTIMIZERS):
-        if str(target).startswith(f"{package}."):
-            checkpoint.class_in(package, str(target))
-            return
-    raise UserError(f"the run's configuration would build {target!r}, which is not allowed")
+def _of_earlier_version(folder: Path, sign: str) -> UserError:
+    return UserError(
+        f"resume={folder}: an earlier version made this run ({sign}), and this one cannot resume "
+        "it. Start it anew; its checkpoints still colour, and serve as model.init_generator"
+    )
+
+
+def pictures(folder: Path) -> list[Listed] | None:
+    """Read which pictures a run was begun with; None while it has none. Raises: UserError."""
+    path = folder / picture_list.NAME
+    return picture_list.read(path) if path.exists() else None
 
 
 @rank_zero_only

@@ -11,15 +11,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.curation import dataset
+from src.curation.recipe import Settings
+from src.data.collection import Collection
 from src.data.folder import FolderData
-from src.data.scan import scan
-from src.images import UnreadableImageError
+from src.data.sample import SampleData
+from src.data.scan import Scan, scan
+from src.files import sha256
+from src.images import UnreadableImageError, read_rgb
 
 
 def folder_data(root: Path, tmp_path: Path, **options: Any) -> FolderData:
     loading = {"image_size": 32, "batch_size": 4, "num_workers": 0}
     paths = {"report_dir": str(tmp_path / "run"), "index_dir": str(tmp_path / "index")}
     return FolderData(root=str(root), **(loading | paths | options))
+
+
+def scanned(root: Path, tmp_path: Path, image_size: int = 32) -> Scan:
+    names = Collection(root).names()
+    return scan(root, names, tmp_path / "index", 0, image_size=image_size, eval_fit="crop")
 
 
 def subsets_by_content(root: Path, tmp_path: Path, **options: Any) -> dict[bytes, str]:
@@ -241,7 +251,7 @@ def test_files_without_permission_are_skipped(photos: Path, tmp_path: Path) -> N
     root = tmp_path / "spoilt"
     shutil.copytree(photos, root)
     (root / "astronaut0.jpg").chmod(0)
-    found = scan(root, tmp_path / "index", 0)
+    found = scanned(root, tmp_path)
     assert found.skipped.keys() == {"astronaut0.jpg"}
 
 
@@ -250,16 +260,32 @@ def test_a_second_scan_reads_only_what_changed(
 ) -> None:
     root = tmp_path / "root"
     shutil.copytree(photos, root)
-    first = scan(root, tmp_path / "index", 0)
+    first = scanned(root, tmp_path)
     noise(root / "new.png", 1)
     noise(root / "coffee0.jpg", 2)
     read: list[str] = []
-    monkeypatch.setattr("src.data.scan.read_rgb", lambda path: read.append(path.name))
-    second = scan(root, tmp_path / "index", 0)
+
+    def spy(path: Path) -> Image.Image:
+        read.append(path.name)
+        return read_rgb(path)
+
+    monkeypatch.setattr("src.data.scan.read_rgb", spy)
+    second = scanned(root, tmp_path)
     assert sorted(read) == ["coffee0.jpg", "new.png"]
     unchanged = first.contents.keys() - {"coffee0.jpg"}
     assert all(second.contents[name] == first.contents[name] for name in unchanged)
     assert second.contents["coffee0.jpg"] != first.contents["coffee0.jpg"]
+
+
+def test_each_size_of_pictures_has_its_own_mean_colour_in_the_index(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = (scanned(photos, tmp_path, size) for size in (32, 48))
+    assert small.contents == large.contents
+    assert small.mean_ab != large.mean_ab
+    monkeypatch.setattr("src.data.scan.read_rgb", Mock(side_effect=AssertionError("read again")))
+    assert scanned(photos, tmp_path, 32) == small
+    assert scanned(photos, tmp_path, 48) == large
 
 
 def test_a_run_walks_the_folder_once(
@@ -276,10 +302,10 @@ def test_a_run_walks_the_folder_once(
 
 
 def test_a_broken_index_is_made_anew(photos: Path, tmp_path: Path) -> None:
-    first = scan(photos, tmp_path / "index", 0)
+    first = scanned(photos, tmp_path)
     for index in (tmp_path / "index").iterdir():
         index.write_text('{"coffee0.jpg": 7')
-    assert scan(photos, tmp_path / "index", 0) == first
+    assert scanned(photos, tmp_path) == first
 
 
 def test_no_folder_gives_an_epoch_more_than_its_share(tmp_path: Path) -> None:
@@ -293,3 +319,31 @@ def test_no_folder_gives_an_epoch_more_than_its_share(tmp_path: Path) -> None:
     loader = data.train_dataloader()
     shown = Counter(Path(name).parent.name for batch in loader for name in batch["name"])
     assert shown == {"large": 12, "small": everything["small"]}
+
+
+def test_a_run_lists_its_pictures_and_the_originals_that_a_manifest_names(
+    photos: Path, tmp_path: Path
+) -> None:
+    plain = folder_data(photos, tmp_path)
+    plain.setup("fit")
+    assert plain.listed is not None
+    assert all(sha256(photos / p.file) == p.sha256 and not p.original for p in plain.listed)
+    recipe = {"format": "jpeg", "min_size": 32, "min_chroma_spread": 0.0, "one_hue": 1.0}
+    shares = {"train": 0.6, "val": 0.2, "test": 0.2}
+    settings = Settings(image_size=32, fit="short", shares=shares, part="1/1", **recipe)  # type: ignore[arg-type]
+    rows = dataset.prepare(photos, tmp_path / "set", settings, 0)
+    prepared = folder_data(tmp_path / "set", tmp_path)
+    prepared.setup("fit")
+    assert prepared.listed is not None
+    splits = {row.file: row.split for row in rows if row.kept}
+    assert {picture.file: picture.split for picture in prepared.listed} == splits
+    originals = {sha256(path) for path in photos.iterdir()}
+    for picture in prepared.listed:
+        assert sha256(tmp_path / "set" / picture.file) == picture.sha256
+        assert picture.original in originals
+        assert picture.original != picture.sha256
+
+
+def test_data_sample_says_how_to_train_on_a_folder() -> None:
+    with pytest.raises(ValueError, match=r"data\.root=photos: expected data=folder beside it"):
+        SampleData(tile=128, image_size=64, batch_size=4, root="photos")

@@ -5,21 +5,21 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
+from PIL import Image
 
 from src import train
 from src.colorizers.checkpoint import load
 from src.training.loggers import read_metrics
-from src.training.run_folder import folder_name, locked, resume_command, resumed, store_config
+from src.training.run_folder import folder_name, locked, resume_command, resumed
 from tests.conftest import ROOT, TINY, made_once, read_by_shell, run_train
 
-Configure = Callable[..., DictConfig]
 EPOCHS = 4
 GAN = ("model=unet_gan", "model.ema_decay=0.9", "model.decay_share=0.5", "data=folder",
        "data.num_workers=1", "trainer.log_every_n_steps=1",
@@ -198,20 +198,73 @@ def test_mistakes_beside_resume_are_told_by_name(
     assert not Path("outputs").exists()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"callbacks": {"own": {"_target_": "os.system", "command": "touch owned"}}},
-     {"model": {"_target_": "src.train.os.system"}}, {"data": {"_target_": "subprocess.run"}}],
-)  # fmt: skip
-def test_the_configuration_of_a_strangers_folder_builds_nothing_else(
-    configure: Configure, tmp_path: Path, change: dict[str, Any]
+def test_a_run_of_an_earlier_version_says_so_in_one_line(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = configure()
-    OmegaConf.set_struct(config, False)
-    store_config(cast(DictConfig, OmegaConf.merge(config, change)))
-    config.resume = config.run.folder
-    with pytest.raises(ValueError, match=r"not allowed|does not exist"):
-        resumed(config, [f"resume={config.resume}"])
+    (copy / "pictures.csv").rename("kept.csv")
+    with pytest.raises(SystemExit):
+        main(monkeypatch, f"resume={copy}", "trainer.max_epochs=9")
+    said = capsys.readouterr().err
+    assert "an earlier version made this run (it lacks pictures.csv)" in said
+    Path("kept.csv").rename(copy / "pictures.csv")
+    config = copy / ".hydra" / "config.yaml"
+    target = "src.training.module.ColorizationModule"
+    config.write_text(config.read_text().replace(target, "src.colorizer.Colorizer"))
+    with pytest.raises(SystemExit):
+        main(monkeypatch, f"resume={copy}", "trainer.max_epochs=9")
+    said = capsys.readouterr().err
+    assert "an earlier version made this run (its configuration builds src.colorizer." in said
+    assert said.count("\n") == 1
+
+
+def moved(photos: Path, folder: Path) -> Path:
+    """Copy the pictures to other names and places."""
+    for i, path in enumerate(sorted(photos.iterdir(), reverse=True)):
+        (folder / str(i % 3)).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / str(i % 3) / f"renamed {i}.jpg")
+    return folder
+
+
+def test_a_resumed_run_finds_its_pictures_by_content_and_takes_no_others(
+    whole: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("here", "there"):
+        shutil.copytree(whole, name)
+    main(monkeypatch, "resume=here", f"trainer.max_epochs={EPOCHS + 1}")
+    assert "left out" not in capsys.readouterr().out
+    root = moved(photos, Path("moved"))
+    with Image.open(photos / "coffee0.jpg") as image:
+        for i in range(2):
+            image.crop((i, 0, 60, 60)).save(root / f"new{i}.png")
+    main(monkeypatch, "resume=there", f"trainer.max_epochs={EPOCHS + 1}", "data.root=moved")
+    assert "left out: 2 pictures in moved that the run was not begun with" in (
+        capsys.readouterr().out
+    )
+    assert_same(Path("here"), Path("there"))
+    assert Path("there/pictures.csv").read_text() == (whole / "pictures.csv").read_text()
+    assert OmegaConf.load("there/.hydra/config.yaml").data.root == "moved"
+
+
+def test_pictures_that_are_gone_end_a_resumed_run_where_they_are_many(
+    copy: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = moved(photos, Path("moved"))
+    first, second, *_ = sorted(root.rglob("*.jpg"))
+    first.unlink()
+    second.rename("second.jpg")
+    before = (copy / ".hydra" / "config.yaml").read_text()
+    extended = (f"resume={copy}", f"trainer.max_epochs={EPOCHS + 1}", "data.root=moved")
+    with pytest.raises(SystemExit):
+        main(monkeypatch, *extended)
+    said = capsys.readouterr().err
+    assert "2 of the run's 24 pictures are not in moved, such as" in said
+    assert "more than data.max_unreadable=0.05" in said
+    assert said.count("\n") == 1
+    assert (copy / ".hydra" / "config.yaml").read_text() == before
+    Path("second.jpg").rename(second)
+    main(monkeypatch, *extended)
+    assert "missing: 1 of the run's 24 pictures are not in moved" in capsys.readouterr().out
+    assert load(copy / "checkpoints" / "last.ckpt")["epoch"] == EPOCHS
 
 
 @pytest.mark.parametrize(
@@ -225,18 +278,6 @@ def test_a_broken_configuration_is_named(tmp_path: Path, text: str, fault: str) 
     with pytest.raises(ValueError, match=fault) as raised:
         resumed(OmegaConf.create({"resume": str(tmp_path)}), [])
     assert "config.yaml" in str(raised.value)
-
-
-def test_a_strangers_configuration_writes_nowhere_else(
-    configure: Configure, tmp_path: Path
-) -> None:
-    config = configure()
-    store_config(config)
-    OmegaConf.update(config, "callbacks.last.dirpath", str(tmp_path / "elsewhere"))
-    store_config(config)
-    config.resume = config.run.folder
-    with pytest.raises(ValueError, match="elsewhere, outside its own folder"):
-        resumed(config, [])
 
 
 def test_jobs_that_differ_in_odd_characters_alone_get_folders_of_their_own() -> None:

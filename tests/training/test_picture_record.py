@@ -1,0 +1,41 @@
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import lightning
+import pytest
+import torch
+
+from src.data.picture_list import Listed, TrainedOn, read
+from src.training.picture_record import PictureRecord
+
+
+def recorded(folder: Path, pictures: list[Listed] | None, start: Path | None) -> dict[str, Any]:
+    """Begin a run, which may start from a checkpoint. Returns: what it saves."""
+    record = PictureRecord(folder)
+    content: dict[str, Any] = {}
+    data = Mock(listed=pictures, recorded=None)
+    trainer = Mock(spec=lightning.Trainer, datamodule=data, ckpt_path=None)
+    module = Mock(hparams={"init_generator": start and str(start)})
+    record.setup(trainer, module, "fit")
+    record.on_save_checkpoint(trainer, module, content)
+    return content
+
+
+def test_what_a_run_starts_from_counts_as_its_own(tmp_path: Path) -> None:
+    old, new = Listed("old.jpg", "train", "a" * 64), Listed("new.jpg", "train", "b" * 64)
+    torch.save(recorded(tmp_path / "old", [old], None), tmp_path / "old.ckpt")
+    saved = TrainedOn.read(recorded(tmp_path / "new", [new], tmp_path / "old.ckpt"))
+    both = TrainedOn.of([old, new])
+    assert saved.is_complete
+    assert torch.equal(saved.pictures, both.pictures)
+    assert read(tmp_path / "new" / "pictures.csv") == [new]
+
+
+@pytest.mark.parametrize(("listed", "starts"), [(None, False), ([], True)])
+def test_where_not_everything_is_known_the_checkpoint_says_so(
+    tmp_path: Path, listed: list[Listed] | None, starts: bool
+) -> None:
+    torch.save({"state_dict": {}}, tmp_path / "earlier.ckpt")
+    start = tmp_path / "earlier.ckpt" if starts else None
+    assert not TrainedOn.read(recorded(tmp_path / "run", listed, start)).is_complete
