@@ -19,6 +19,7 @@ from src.colorizers.colorizer import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, VIEWS, Colo
 from src.data.crops import Picture
 from src.errors import UserError, require, require_number, require_one_of, require_whole
 from src.evaluation import contestants, examples, pretrained, report, results
+from src.evaluation.held_out import HeldOut, held_out
 from src.evaluation.judge import Judge, Judged
 from src.evaluation.protocols import PREDICTED, PROTOCOLS
 from src.images.grey import Rules
@@ -26,6 +27,7 @@ from src.metrics import frechet
 from src.metrics.bootstrap import Interval
 
 PAGE, FIGURES, ROWS, LEFT_OUT = "report.html", "metrics.json", "per_image.csv", "left_out.csv"
+SUBSETS = ("test", "all")
 PACKAGES = ("colorization", "torch", "kornia", "numpy", "scipy", "pillow")
 
 
@@ -75,8 +77,13 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     require_whole("num_workers", workers, 0)
     _require_sense(config)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    chosen = examples.choose(Path(str(config.data.root)).expanduser())
+    everything = config.subset == "all"
+    chosen = examples.choose(Path(str(config.data.root)).expanduser(), everything=everything)
     field, faults = _field(config, chosen.pictures, device)
+    guard = held_out(
+        chosen, {name: field.paths[name] for name in field.checkpoints}, everything=everything
+    )
+    chosen = guard.chosen
     features, distances, missing = pretrained.asked(config, device)
     faults += missing
     _tell(faults)
@@ -91,7 +98,7 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     if not judged.pictures:
         raise UserError(_nothing(judged, folder))
     found = results.totals(judged)
-    content = _content(config, typed, chosen, field, judged, found) | {"left_out": faults}
+    content = _content(config, typed, guard, field, judged, found) | {"left_out": faults}
     results.write_json(folder / FIGURES, content)
     results.write_rows(folder / ROWS, judged, chosen.classes)
     report.write(folder / PAGE, content, judged, judge, shown, field.paths)
@@ -100,11 +107,12 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
         "over images"
     )
     text = results.table(found, field.models, title)
-    return Verdict("\n".join([text, *content["notes"]]), faults + bad)
+    return Verdict("\n".join([text, *content["warnings"], *content["notes"]]), faults + bad)
 
 
 def _require_sense(config: DictConfig) -> None:
     require_one_of("protocol", config.protocol, list(PROTOCOLS))
+    require_one_of("subset", config.subset, SUBSETS)
     for name in ("keep_grey", "fid", "lpips"):
         require(isinstance(config[name], bool), name, config[name], "true or false")
     for name in _list(config.methods):
@@ -171,7 +179,7 @@ def _nothing(judged: Judged, folder: Path) -> str:
 def _content(
     config: DictConfig,
     typed: Sequence[str],
-    chosen: examples.Chosen,
+    guard: HeldOut,
     field: Field,
     judged: Judged,
     found: Mapping[str, Mapping[str, Interval]],
@@ -200,20 +208,22 @@ def _content(
         "predictions": {name: str(field.paths[name]) for name in field.predictions},
         "data": {
             "root": str(config.data.root),
-            "which": chosen.said,
+            "which": guard.chosen.said,
             "pictures": len(judged.pictures),
+            "seen_in_training": guard.seen,
             "grey_left_out": len(judged.grey),
             "others_left_out": len(judged.left_out),
             "sha256": judged.sha256,
         },
         "meaning": results.MEANING,
-        "notes": _notes(config, judged),
+        "warnings": guard.warnings,
+        "notes": guard.notes + _notes(judged),
         "models": field.models,
         "colorizers": found,
         "frechet_images": len(judged.pictures),
         "differences": results.differences(judged, field.models),
         "where": results.where(judged),
-        "classes": results.by_class(judged, chosen.classes),
+        "classes": results.by_class(judged, guard.chosen.classes),
     }
 
 
@@ -221,7 +231,7 @@ def _in_lab_units(ab: Tensor | None) -> list[float] | None:
     return None if ab is None else [round(x, 4) for x in (ab * color.AB_RANGE).tolist()]
 
 
-def _notes(config: DictConfig, judged: Judged) -> list[str]:
+def _notes(judged: Judged) -> list[str]:
     count = len(judged.pictures)
     notes = []
     if judged.grey:
@@ -235,11 +245,5 @@ def _notes(config: DictConfig, judged: Judged) -> list[str]:
         notes.append(
             f"The Frechet distances rest on {count} pictures, fewer than "
             f"{frechet.ENOUGH_PICTURES}: they rank nothing"
-        )
-    root = Path(str(config.data.root)).expanduser()
-    if (root / "train").is_dir() and not (root / "test").is_dir():
-        notes.append(
-            "The folder has train/ and no test/, so pictures that a checkpoint was "
-            "trained on may be among these"
         )
     return notes

@@ -1,7 +1,7 @@
 """Which pictures are judged, and reading them: truth and other programs' predictions."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -10,9 +10,10 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
+from tqdm import tqdm
 
-from src import images
-from src.data import manifest
+from src import files, images, ranks
+from src.data.collection import Collection
 from src.data.crops import Picture
 from src.errors import UserError
 from src.evaluation import protocols
@@ -21,11 +22,18 @@ from src.images import grey
 
 @dataclass(frozen=True)
 class Chosen:
-    """The pictures of a data set that are judged. Attributes: classes: by name; empty without."""
+    """The pictures of a data set that are judged.
+
+    Attributes:
+        classes: by name; empty without.
+        said: which of the folder's pictures they are.
+        hashes: sha256 of each file and, where a manifest names one, of its original, by name.
+    """
 
     pictures: list[Picture]
     classes: dict[str, str]
-    said: str  # which of the folder's pictures they are
+    said: str
+    hashes: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -59,31 +67,48 @@ def as_samples(rgb: UInt8[Tensor, "3 h w"]) -> UInt8[ndarray, "h w 3"]:
     return rgb.permute(1, 2, 0).contiguous().numpy()
 
 
-def choose(root: Path) -> Chosen:
-    """List the test pictures of a split data set, or else all below `root`.
+def choose(root: Path, *, everything: bool = False) -> Chosen:
+    """List the test pictures of a folder that is split, or else all below `root`.
 
+    Args: everything: take all pictures, in whichever split they stand.
     Raises: UserError: if there are none.
     """
-    if not root.is_dir():
-        raise UserError(f"data.root={root} is no folder: give the folder that holds the pictures")
-    if (root / manifest.NAME).is_file():
-        rows = [row for row in manifest.read(root) if row.kept and row.split == "test"]
-        folders = {row.file: PurePosixPath(row.source).parent.as_posix() for row in rows}
-        said = f"the test split of {manifest.NAME}"
-    else:
-        inside = root / "test" if (root / "test").is_dir() else root
-        names = images.find(inside)
-        below = inside.relative_to(root)
-        folders = {(below / name).as_posix(): str(PurePosixPath(name).parent) for name in names}
-        said = "all of test/" if inside != root else "all pictures of the folder"
-    if not folders:
+    collection = Collection(root)
+    only_test = collection.is_split and not everything
+    names = collection.names("test" if only_test else None)
+    hashes = _hashes(root, names)
+    if only_test:
+        splits = collection.splits(hashes)
+        names = [name for name in names if splits[name] == "test"]
+    said = "the test split" if only_test else "all pictures of the folder"
+    if not names:
         raise UserError(
             f"no pictures to judge in {root} ({said}): expected files named "
             f"{', '.join(sorted(images.EXTENSIONS))}"
         )
-    named = len(set(folders.values())) > 1
-    pictures = [Picture(root / name, name) for name in sorted(folders)]
-    return Chosen(pictures, folders if named else {}, said)
+    classes = {name: collection.folder(name) for name in names}
+    return Chosen(
+        [Picture(root / name, name) for name in names],
+        classes if len(set(classes.values())) > 1 else {},
+        said,
+        {name: [*filter(None, (hashes[name], collection.original(name)))] for name in names},
+    )
+
+
+def _hashes(root: Path, names: Sequence[str]) -> dict[str, str]:
+    """Hash files by name; one that cannot be read, as judging will tell, has an empty hash."""
+
+    def hashed(name: str) -> str:
+        try:
+            images.require_regular(root / name)
+            return files.sha256(root / name)
+        except (images.UnreadableImageError, OSError):
+            return ""
+
+    with ThreadPoolExecutor(ranks.default_workers()) as pool:
+        found = pool.map(hashed, names)
+        bar = tqdm(found, "hashing", len(names), unit=" pictures", disable=None, delay=5)
+        return dict(zip(names, bar, strict=True))
 
 
 def _read_as_colorize(path: Path) -> Image.Image:
@@ -147,8 +172,7 @@ class Examples(Dataset[Example]):
         picture = self.pictures[index]
         try:
             image = _read_as_colorize(picture.path)
-            with picture.path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            sha256 = files.sha256(picture.path)
             if self.limits is not None:
                 fault = self.limits.fault(*image.size, grey.measure(image))
                 if fault:

@@ -1,0 +1,85 @@
+"""Leaving out of an evaluation what a judged checkpoint was trained or selected on."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from src.colorizers import checkpoint
+from src.data.picture_list import TrainedOn, short
+from src.errors import UserError
+from src.evaluation.examples import Chosen
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The pictures that may be judged.
+
+    Attributes:
+        seen: how many others a judged checkpoint was trained or selected on; with subset=all they
+            are among the chosen ones.
+        unsure: names of those that do not say what they were trained on.
+    """
+
+    chosen: Chosen
+    seen: int
+    unsure: list[str]
+    everything: bool
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader has to know of it."""
+        notes = []
+        if self.seen and not self.everything:
+            notes.append(
+                f"Left out, since a judged checkpoint was trained or selected on them: {self.seen} "
+                f"of {self.seen + len(self.chosen.pictures)} pictures"
+            )
+        if self.unsure:
+            notes.append(
+                "No file says which pictures trained "
+                f"{', '.join(self.unsure)}: some of them may be among these"
+            )
+        return notes
+
+    @property
+    def warnings(self) -> list[str]:
+        """What makes the figures worthless where a reader overlooks it."""
+        if not self.everything or not self.seen:
+            return []
+        return [
+            f"subset=all: a judged checkpoint was trained or selected on {self.seen} of these "
+            f"{len(self.chosen.pictures)} pictures, so these figures say nothing of new ones"
+        ]
+
+
+def held_out(chosen: Chosen, judged: Mapping[str, Path], *, everything: bool) -> HeldOut:
+    """Leave out every picture whose content, or whose original's, a judged checkpoint has seen.
+
+    Args:
+        judged: checkpoints and exported files by name.
+        everything: keep them, and only count.
+    Raises: UserError: if nothing is left.
+    """
+    known: set[int] = set()
+    unsure = []
+    for name, path in judged.items():
+        trained_on = TrainedOn.of(None)
+        if path.suffix == ".ckpt":
+            trained_on = TrainedOn.read(checkpoint.load(path))
+        known.update(trained_on.pictures.tolist())
+        if not trained_on.is_complete:
+            unsure.append(name)
+    new = [picture for picture in chosen.pictures if not _seen(chosen.hashes[picture.name], known)]
+    seen = len(chosen.pictures) - len(new)
+    if not everything:
+        if not new:
+            raise UserError(
+                f"judged checkpoints were trained or selected on all {seen} pictures "
+                f"({chosen.said}): give others, or judge these all the same with subset=all"
+            )
+        chosen = replace(chosen, pictures=new)
+    return HeldOut(chosen, seen, unsure, everything)
+
+
+def _seen(hashes: Iterable[str], known: set[int]) -> bool:
+    return any(short(sha256) in known for sha256 in hashes)
