@@ -117,7 +117,7 @@ class FolderData(ColorizationData):
         self, recorded: Sequence[Listed], contents: Mapping[str, str]
     ) -> tuple[list[Listed], list[str]]:
         """Find the pictures that a run was begun with, by their content, and where they lie."""
-        places = {sha256: name for name, sha256 in reversed(contents.items())}
+        places = {contents[name]: name for name in sorted(contents, reverse=True)}
         missing = [picture.file for picture in recorded if picture.sha256 not in places]
         if missing:
             said = f"{len(missing)} of the run's {len(recorded)} pictures are not in {self.root}, "
