@@ -16,9 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from src import ranks
 from src.data.crops import EpochShuffle
-from src.training import launcher
+from src.training import launcher, metrics_csv
 from src.training.experiment import train
-from src.training.loggers import read_metrics
 from tests.conftest import ROOT, TINY, made_once, run_train
 
 # Two ranks give what one process does where no batch norm comes between: this generator has none,
@@ -81,7 +80,7 @@ def pair(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def logged(folder: Path, name: str) -> list[float]:
-    return [float(row[name]) for row in read_metrics(folder / "metrics.csv") if row[name]]
+    return [float(row[name]) for row in metrics_csv.read(folder / "metrics.csv") if row[name]]
 
 
 def test_the_same_total_batch_gives_the_same_first_losses(pair: Path) -> None:

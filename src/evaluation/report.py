@@ -1,6 +1,5 @@
 """The page of an evaluation: one file that opens from the disk and asks the network for nothing."""
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from src.evaluation import charts, contestants, results
 from src.evaluation.examples import Example, Examples
 from src.evaluation.judge import Judge, Judged, read
 from src.metrics import regions
+from src.training import metrics_csv
 
 OF_EACH, SAMPLE = 3, 6  # best, median and worst pictures; pictures of the fixed sample
 LONG_SIDE = 384  # pixels
@@ -229,11 +229,10 @@ def _curves(paths: Mapping[str, Path]) -> Markup | None:
 def _rows(path: Path) -> list[tuple[float, float, float]]:
     """Read epoch, ab_mae and ab_mae_zero of the validations; nothing of a broken file."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [
-                (float(row["epoch"]) + 1, float(row["val/ab_mae"]), float(row["val/ab_mae_zero"]))
-                for row in csv.DictReader(file)
-                if row.get("val/ab_mae")
-            ]
-    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return [
+            (float(row["epoch"]) + 1, float(row["val/ab_mae"]), float(row["val/ab_mae_zero"]))
+            for row in metrics_csv.read(path)
+            if row.get("val/ab_mae")
+        ]
+    except (OSError, ValueError, KeyError):
         return []

@@ -8,7 +8,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 
 from src.errors import require_whole
-from src.training.loggers import read_metrics
+from src.training import metrics_csv
 
 
 class Pruning(Callback):
@@ -52,7 +52,7 @@ class Pruning(Callback):
 
     def _best(self, metrics: Path, epochs: int) -> float | None:
         """The best figure of the first epochs, signed so that less is better; None if too few."""
-        rows = [row for row in read_metrics(metrics) if row.get(self.monitor)]
+        rows = [row for row in metrics_csv.read(metrics) if row.get(self.monitor)]
         if not rows or int(rows[-1]["epoch"]) + 1 < epochs:
             return None
         return min(

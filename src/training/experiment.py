@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import lightning
-import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.utilities import rank_zero_only
@@ -14,14 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from src import files, ranks
 from src.data.datamodule import ColorizationData
-from src.errors import UserError, require, require_one_of
-from src.training import flags, launcher, loggers, run_folder, summary, validation
-from src.training.callbacks import EndAtSigterm
+from src.errors import UserError, require_one_of
+from src.training import flags, launcher, loggers, metrics_csv, run_folder, summary, validation
 from src.training.checkpointing import WholeCheckpointIO
 from src.training.module import ColorizationModule
 from src.training.picture_record import PictureRecord
-
-PRECISIONS = ("32-true", "bf16-mixed")
 
 
 def train(config: DictConfig) -> dict[str, float]:
@@ -52,7 +48,12 @@ def _train(config: DictConfig) -> dict[str, float]:
     callbacks = _instantiate_each(config.callbacks)
     trainer: lightning.Trainer = instantiate(
         config.trainer,
-        callbacks=[*callbacks, EndAtSigterm(), PictureRecord(folder), _config_kept(config)],
+        callbacks=[
+            *callbacks,
+            launcher.EndAtSigterm(),
+            PictureRecord(folder),
+            _config_kept(config),
+        ],
         logger=_instantiate_each(config.logger),
         plugins=[WholeCheckpointIO()],
         overfit_batches=0.0,  # which data has seen to: Lightning would replace its loaders
@@ -102,7 +103,7 @@ def _say_what_is_left(folder: Path, error: BaseException) -> None:
 
 
 def _fit(folder: Path) -> dict[str, float]:
-    rows = loggers.read_metrics(folder / "metrics.csv")
+    rows = metrics_csv.read(folder / "metrics.csv")
     last = [row for row in rows if row.get("fit/ab_mae")][-1]
     return {name: float(value) for name, value in last.items() if name.startswith("fit/")}
 
@@ -114,12 +115,6 @@ def _check(config: DictConfig, folder: Path) -> None:
     if config.resume is None and (folder / "metrics.csv").exists():
         raise UserError(f"{folder} holds another run: choose another hydra.run.dir")
     flags.check(config.trainer)
-    # Lightning would clip scaled gradients in 16-mixed, and Lab needs float32 around it.
-    require_one_of("trainer.precision", config.trainer.precision, PRECISIONS)
-    accelerator = config.trainer.accelerator
-    if accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available()):
-        synchronised = config.trainer.sync_batchnorm
-        require(not synchronised, "trainer.sync_batchnorm", synchronised, "false on the CPU")
     known = [f"{subset}/{name}" for subset in ("val", "fit") for name in validation.FIGURES]
     require_one_of("monitor", config.monitor, known)
 
@@ -142,7 +137,7 @@ def _prepare(config: DictConfig, folder: Path) -> int:
     if ranks.is_zero():
         print(f"resuming {files.from_here(folder)} after {epochs} completed epochs")
         (folder / run_folder.RESULT).unlink(missing_ok=True)
-        loggers.keep_epochs(folder / "metrics.csv", epochs)
+        metrics_csv.keep_epochs(folder / "metrics.csv", epochs)
         for torn in (folder / "checkpoints").glob(".*.part"):
             torn.unlink()
     return epochs

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import lightning
+import torch
 
-from src.errors import UserError, require
+from src.errors import UserError, require, require_one_of
 
+PRECISIONS = ("32-true", "bf16-mixed")
 STEPS = "Lightning counts the steps of both optimisers: trainer.max_epochs says how long"
 CLIPPING = "each network's gradients are clipped on their own: model.clip_grad_norm"
 # Why each cannot be set, and what to do instead.
@@ -42,6 +44,11 @@ def check(trainer: Mapping[str, Any]) -> None:
             raise UserError(f"Lightning's Trainer has no trainer.{name}{hint}")
         if name in REFUSED and value != known[name].default:
             raise UserError(f"trainer.{name}={value} is not taken, since {REFUSED[name]}")
+    # Lightning would clip scaled gradients in 16-mixed, and Lab needs float32 around it.
+    require_one_of("trainer.precision", trainer["precision"], PRECISIONS)
+    accelerator, synchronised = trainer["accelerator"], trainer["sync_batchnorm"]
+    if accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available()):
+        require(not synchronised, "trainer.sync_batchnorm", synchronised, "false on the CPU")
     few = trainer["overfit_batches"]
     is_share = isinstance(few, float) and 0 <= few <= 1
     is_count = isinstance(few, int) and not isinstance(few, bool) and few >= 0

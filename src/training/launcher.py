@@ -1,4 +1,4 @@
-"""Starting the processes that train one network together."""
+"""Starting the processes that train one network together, and ending them."""
 
 import logging
 import os
@@ -13,6 +13,7 @@ from typing import Any, cast
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
@@ -118,3 +119,19 @@ def _rank(train: Train, config: dict[str, Any], folder: str) -> dict[str, float]
             raise
         (Path(folder) / f"rank{rank}.txt").write_text(errors.in_one_line(error))
         sys.exit(1)
+
+
+class EndAtSigterm(Callback):
+    """Lets SIGTERM end a rank at once.
+
+    Lightning's own handler tells the other ranks by a collective, while they may be in another one.
+    """
+
+    def __init__(self) -> None:
+        self._handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, *_: Any) -> None:
+        signal.signal(signal.SIGTERM, self._handler)
+
+    def on_test_start(self, *_: Any) -> None:
+        signal.signal(signal.SIGTERM, self._handler)

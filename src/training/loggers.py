@@ -1,10 +1,8 @@
 """Where figures go: metrics.csv, and Weights & Biases, which never prompts, blocks or fails."""
 
-import csv
-import io
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -14,7 +12,7 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from src import files, ranks
-from src.errors import UserError
+from src.training import metrics_csv
 
 Mode = Literal["online", "offline", "disabled"]
 
@@ -54,42 +52,8 @@ class MetricsCsv(Logger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         row = {"step": step, **metrics}
         if not row.keys() <= set(self._columns):
-            earlier = read_metrics(self.path)
-            known = earlier[0].keys() if earlier else ()
-            self._columns = list(dict.fromkeys([*known, *sorted(row)]))
-            files.write_text(self.path, _csv(self._columns, earlier))
-        with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, self._columns).writerow(row)
-
-
-def read_metrics(path: Path) -> list[dict[str, str]]:
-    """Read metrics.csv, whose rows have a text for every column; none where there is no file."""
-    if not path.is_file():
-        return []
-    try:
-        with path.open(newline="") as file:
-            rows = [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(file)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is broken; remove it to go on without it: {error}") from error
-    if rows and "epoch" not in rows[0]:
-        raise UserError(f"{path} is broken; remove it to go on without it: no column epoch")
-    return rows
-
-
-def keep_epochs(path: Path, count: int) -> None:
-    """Cut what was logged after the first `count` epochs off metrics.csv, half a row included."""
-    rows = read_metrics(path)
-    kept = [row for row in rows if row["epoch"].isdigit() and int(row["epoch"]) < count]
-    if len(kept) < len(rows):
-        files.write_text(path, _csv(list(rows[0]), kept))
-
-
-def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+            self._columns = metrics_csv.add_columns(self.path, sorted(row))
+        metrics_csv.append(self.path, self._columns, row)
 
 
 def wandb_logger(*, project: str, name: str, folder: str, mode: Mode | None) -> WandbLogger | None:

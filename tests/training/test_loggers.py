@@ -10,8 +10,7 @@ import pytest
 import wandb
 from lightning.pytorch.utilities import rank_zero_only
 
-from src.training import loggers
-from src.training.loggers import keep_epochs
+from src.training import loggers, metrics_csv
 
 
 @pytest.fixture(autouse=True)
@@ -141,11 +140,11 @@ def test_a_resumed_run_goes_on_online_as_the_same_run(
 def test_metrics_csv_has_each_row_at_once_and_grows_columns(tmp_path: Path) -> None:
     logger = loggers.MetricsCsv(str(tmp_path))
     logger.log_metrics({"epoch": 0, "a": 1.0}, step=0)
-    assert loggers.read_metrics(logger.path) == [{"a": "1.0", "epoch": "0", "step": "0"}]
+    assert metrics_csv.read(logger.path) == [{"a": "1.0", "epoch": "0", "step": "0"}]
     logger.log_metrics({"epoch": 1, "b": 2.0}, step=1)
     # Another process goes on in the same file.
     loggers.MetricsCsv(str(tmp_path)).log_metrics({"epoch": 1, "a": 3.0}, step=2)
-    rows = loggers.read_metrics(logger.path)
+    rows = metrics_csv.read(logger.path)
     assert [row["a"] for row in rows] == ["1.0", "", "3.0"]
     assert [row["b"] for row in rows] == ["", "2.0", ""]
 
@@ -156,12 +155,12 @@ def test_epochs_that_were_not_completed_are_cut_off(tmp_path: Path) -> None:
         logger.log_metrics({"epoch": epoch, "a": 1.5}, step=epoch)
     with logger.path.open("a") as file:
         file.write("1")  # half a row
-    loggers.keep_epochs(logger.path, 2)
-    assert [row["epoch"] for row in loggers.read_metrics(logger.path)] == ["0", "1"]
+    metrics_csv.keep_epochs(logger.path, 2)
+    assert [row["epoch"] for row in metrics_csv.read(logger.path)] == ["0", "1"]
 
 
 @pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"epoch\xff\n"])
 def test_a_broken_file_of_figures_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "metrics.csv").write_bytes(content)
     with pytest.raises(ValueError, match=r"metrics.csv is broken; remove it"):
-        keep_epochs(tmp_path / "metrics.csv", 1)
+        metrics_csv.keep_epochs(tmp_path / "metrics.csv", 1)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from src import train
 from src.colorizers.checkpoint import load
-from src.training.loggers import read_metrics
+from src.training import metrics_csv
 from src.training.run_folder import folder_name, locked, resume_command, resumed
 from tests.conftest import ROOT, TINY, made_once, read_by_shell, run_train
 
@@ -305,7 +305,7 @@ def test_the_resume_command_can_be_typed(tmp_path: Path) -> None:
 def test_how_a_run_ended_is_kept(whole: Path) -> None:
     result = json.loads((whole / "result.json").read_text())
     assert result["status"] == "done"
-    errors = [float(row["val/ab_mae"]) for row in read_metrics(whole / "metrics.csv")
+    errors = [float(row["val/ab_mae"]) for row in metrics_csv.read(whole / "metrics.csv")
               if row["val/ab_mae"]]  # fmt: skip
     assert result["score"] == pytest.approx(min(errors))
     assert result["figures"]["test/ab_mae_zero"] > 0
