@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image, ImageOps, PngImagePlugin
 from torch import Tensor
@@ -213,7 +214,7 @@ def test_a_photo_that_is_named_twice_is_coloured_once(
 ) -> None:
     photo(tmp_path / "in" / "a.png")
     assert colorize("in/a.png", "in", "in/a.png", "--output", "out") == 0
-    assert capsys.readouterr().out == "in/a.png -> out/a.png\n"
+    assert capsys.readouterr().out.count("in/a.png -> out/a.png\n") == 1
 
 
 def test_a_file_in_the_way_of_a_folder_is_reported(
@@ -245,6 +246,9 @@ def test_a_folder_without_pictures_is_reported(
         (["a.png", "-o", "out", "--saturation", "-1"], "--saturation=-1"),
         (["a.png", "-o", "out", "--saturation", "nan"], "--saturation=nan"),
         (["a.png", "-o", "out", "--size", "3"], "--size=3"),
+        (["a.png", "-o", "out", "--quality", "0"], "--quality=0"),
+        (["a.png", "-o", "out", "--quality", "101"], "--quality=101"),
+        (["a.png", "-o", "out", "--max-megapixels", "0"], "--max-megapixels=0"),
         (["a.png", "-o", "out", "--size", "99999"], "--size=99999"),
         (["-", "a.png"], "name it alone"),
         (["-", "-o", "out"], "name it alone"),
@@ -397,6 +401,72 @@ def test_color_is_dropped_or_left_alone(
     assert "A. P." in said
     assert "Orientation" not in said  # it stands upright already
     assert "compositeWithTrained" not in said
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.webp"])
+def test_less_quality_makes_fewer_bytes(
+    tmp_path: Path, colorize: Colorize, photos: Path, name: str
+) -> None:
+    with Image.open(photos / "chelsea0.jpg") as image:
+        image.convert("L").save(name, quality=95)
+    sizes = []
+    for words in ("", "--quality 95", "--quality 60"):
+        assert colorize(name, "--output", "out", "--overwrite", *words.split()) == 0
+        sizes.append(Path("out", name).stat().st_size)
+        assert chroma(Path("out", name)) > 10
+    assert sizes[2] < sizes[1] < sizes[0]
+    with Image.open(f"out/{name}") as image:
+        assert image.info["icc_profile"]
+        if name == "a.jpg":
+            assert image.layer[1][1:3] == image.layer[0][1:3]  # type: ignore[attr-defined]
+
+
+def test_large_results_are_counted_at_the_end(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300), dtype=np.uint8)
+    Image.fromarray(noise).save("small.jpg", quality=30)
+    Image.fromarray(noise).save("large.jpg", quality=99)
+    assert colorize("small.jpg", "large.jpg", "--output", "out") == 0
+    *_, summary, last = capsys.readouterr().out.splitlines()
+    assert summary == "2 coloured: out"
+    assert last.startswith(
+        "1 of 2 results have over 2.5 times the bytes of their photos: --quality"
+    )
+    assert colorize("small.jpg", "large.jpg", "--output", "less", "--quality", "20") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 coloured: less"
+
+
+def test_pictures_of_more_pixels_are_read_when_they_are_trusted(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    for name in ("a.png", "a.tif"):
+        photo(tmp_path / name, (1200, 1000))
+        assert colorize(name, "--output", "out", "--max-megapixels", "1.1") == 1
+        assert "more pixels than is safe to decode (1 million)" in capsys.readouterr().err
+        assert colorize(name, "--output", "out", "--max-megapixels", "1.2") == 0
+
+
+@pytest.mark.slow
+def test_a_large_scan_needs_its_own_bytes_and_those_of_its_colors(
+    tmp_path: Path, checkpoint: Path
+) -> None:
+    side = 9_000
+    scan = np.add.outer(np.arange(side) % 251, np.arange(side) % 5).astype(np.uint8)
+    tifffile.imwrite("a.tif", scan, photometric="minisblack", compression="zlib", rowsperstrip=64)
+    code = (
+        "import re, sys\nfrom src.colorize import main\n"
+        "try: main(sys.argv[1:])\nexcept SystemExit as ended: assert not ended.code\n"
+        "print(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1])"
+    )
+    words = ["a.tif", "-o", "out", "--checkpoint", str(checkpoint), "--max-megapixels", "400"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert int(done.stdout.split()[-1]) * 1024 < 600e6 + 5 * side**2
 
 
 def test_results_bear_the_dates_of_their_photos(
@@ -553,7 +623,7 @@ def test_an_independent_reader_finds_what_was_done(
     assert told["AISystemUsed"] == "colorization"
     assert told["AISystemVersionUsed"] == f"{result.version()}, model sha256:{sha256}"
     assert told["HistoryParameters"] == (
-        f"colorized by model sha256:{sha256}; size=32; saturation=1.5; enlarge=guided"
+        f"colorized by model sha256:{sha256}; size=32; views=1; saturation=1.5; enlarge=guided"
     )
     assert told["HistoryWhen"][:2] == "20"
     for both in (told, bare):
@@ -641,7 +711,8 @@ def test_nothing_heavy_is_loaded_while_a_photo_is_coloured(
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines() == ["a.jpg -> out/a.jpg", "[]"]
+    first, *_, last = done.stdout.splitlines()
+    assert (first, last) == ("a.jpg -> out/a.jpg", "[]")
 
 
 def test_options_are_what_a_person_gets_who_gives_none() -> None:

@@ -20,9 +20,10 @@ from src.images.profiles import srgb
 # Pillow's own settings would move L by 1 and halve the resolution of ab.
 JPEG = {"quality": 95, "subsampling": 0}
 # On Kodak's pictures 95 moves L by 0.5, 98 by 0.3, and 99 by 0.2, for twice the bytes of 95.
-FAITHFUL_JPEG = {"quality": 99, "subsampling": 0}
+FAITHFUL_JPEG: dict[str, Any] = {"quality": 99, "subsampling": 0}
 # Lossy WebP always halves the resolution of ab.
-WEBP = {"lossless": True, "method": 0, "quality": 0, "exact": True}
+WEBP: dict[str, Any] = {"lossless": True, "method": 0, "quality": 0, "exact": True}
+LOSSY_WEBP: dict[str, Any] = {"exact": True}
 MAX_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
 MAX_PART = 65_000  # bytes of a JPEG's segment, beside what says what it is
 APP1, APP13, COMMENT = b"\xff\xe1", b"\xff\xed", b"\xff\xfe"
@@ -39,13 +40,16 @@ def write_image(image: Image.Image, path: Path) -> None:
         partial.write_bytes(encoded.getbuffer())
 
 
-def write_pages(pages: Iterable[Page], path: Path, form: str, pixels: int) -> None:
+def write_pages(
+    pages: Iterable[Page], path: Path, form: str, pixels: int, quality: int | None = None
+) -> None:
     """Write coloured pages, whole or not at all.
 
     Args:
         pages: of which a TIFF takes all, any other format one; samples of (h, w, 3).
         form: JPEG (8 bits, alpha laid over white), PNG, TIFF or WEBP (8 bits, lossless).
         pixels: of all pages together.
+        quality: of JPEG, and of WebP, which is lossy with it; None is nearly all, and all there is.
     Raises: UserError: if the format cannot hold the picture.
     """
     with files.whole(path) as partial:
@@ -65,19 +69,22 @@ def write_pages(pages: Iterable[Page], path: Path, form: str, pixels: int) -> No
             if form == "PNG":
                 _write_png(page, file)
             else:
-                _write_eight_bit(page, file, form)
+                _write_eight_bit(page, file, form, quality)
 
 
-def _write_eight_bit(page: Page, file: BinaryIO, form: str) -> None:
+def _write_eight_bit(page: Page, file: BinaryIO, form: str, quality: int | None) -> None:
     if form == "WEBP" and page.alpha is not None:
         image = Image.fromarray(np.dstack([eight_bit(page.samples), eight_bit(page.alpha)]))
     else:
         image = over_white(page.samples, page.alpha)
     # In memory first: given a file, Pillow says nothing of why writing to it failed.
     encoded = io.BytesIO()
-    options: dict[str, Any] = WEBP
     if form == "JPEG":
         options = FAITHFUL_JPEG | {"extra": _segments(page.metadata)}
+    else:
+        options = WEBP if quality is None else LOSSY_WEBP
+    if quality is not None:
+        options = options | {"quality": quality}
     image.save(encoded, form, **options, **_told(page.metadata))
     file.write(encoded.getbuffer())
 

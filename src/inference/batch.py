@@ -13,6 +13,8 @@ from src.colorizers.colorizer import Colorizer
 from src.errors import UserError
 from src.inference.result import SUFFIXES, Options, colorize_file, output_name
 
+LARGE = 2.5  # times the bytes of the photo; colours and a faithful JPEG cost so much at most
+
 
 @dataclass
 class Batch:
@@ -23,6 +25,7 @@ class Batch:
         colorizer, options: how to colour.
         overwrite: make results again that are there already.
         painted, skipped, failed: how many photos were, so far.
+        large: how many of the results have many more bytes than their photos.
         left_out: how many pictures there were of each kind that is not read, by suffix.
     """
 
@@ -33,6 +36,7 @@ class Batch:
     painted: int = 0
     skipped: int = 0
     failed: int = 0
+    large: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     _inputs: set[Path] = field(default_factory=set)
     _targets: set[Path] = field(default_factory=set)
@@ -61,6 +65,15 @@ class Batch:
             said.append(f"{self.failed} failed")
         left_out = images.in_words(self.left_out)
         return f"{', '.join(said)}{left_out and f'; {left_out}'}: {self.output}"
+
+    def on_bytes(self) -> str:
+        """Say how many results are large; nothing where none is."""
+        if not self.large:
+            return ""
+        return (
+            f"{self.large} of {self.painted} results have over {LARGE} times the bytes of their "
+            "photos: --quality 95 makes JPEG and WebP smaller"
+        )
 
     def _folder(self) -> Path:
         if self.output is None:
@@ -108,6 +121,7 @@ class Batch:
             self._fail(source, errors.in_one_line(error))
         else:
             self.painted += 1
+            self.large += target.stat().st_size > LARGE * source.stat().st_size
             self._targets.add(target.resolve())
             for note in notes:
                 tqdm.write(f"{source}: {note}", file=sys.stderr)

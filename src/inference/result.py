@@ -47,6 +47,7 @@ class Options:
         side_by_side: the original at the left of the coloured picture.
         label: draw a small visible mark.
         provenance: write XMP that says how the colours were made.
+        quality: of JPEG and WebP, 1 to 100; None is all that JPEG has, and lossless WebP.
     """
 
     size: int | None = None
@@ -58,6 +59,7 @@ class Options:
     side_by_side: bool = False
     label: bool = False
     provenance: bool = True
+    quality: int | None = None
 
 
 def output_name(photo: Photo, options: Options) -> str:
@@ -95,7 +97,7 @@ def colorize_file(photo: Photo, target: Path, colorizer: Colorizer, options: Opt
     chroma: list[float] = []
     pixels = sum(width * height for width, height in photo.sizes) * (1 + options.side_by_side)
     pages = _painted(photo, form, colorizer, options, chroma, notes)
-    write_pages(pages, target, form, pixels)
+    write_pages(pages, target, form, pixels, options.quality)
     _keep_time(photo.path, target)
     if chroma and max(chroma) < NEAR_GREY:
         notes.append(
