@@ -12,7 +12,7 @@ class Verdict(NamedTuple):
 
     Attributes:
         logits: a map (b, 1, i, j) for each scale, without sigmoid: high where the pair looks real.
-        features: for each of these maps, what the layers before it gave, the first one first.
+        features: for each of these maps, what the layers before it gave, in their order.
     """
 
     logits: list[Tensor]

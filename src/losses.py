@@ -60,4 +60,4 @@ class LeastSquares(AdversarialLoss):
 
 
 def _mean(maps: Iterable[Tensor]) -> Float[Tensor, ""]:
-    return torch.stack([one.mean() for one in maps]).mean()
+    return torch.stack([values.mean() for values in maps]).mean()

@@ -44,14 +44,15 @@ def test_all_parts_go_together_or_it_is_said_why_not(
     configure: Configure, generator: str, discriminator: str, loss: str
 ) -> None:
     config = configure(
-        f"model/generator={generator}", f"model/discriminator={discriminator}",
+        f"model/generator={generator}",
+        f"model/discriminator={discriminator}",
         f"model/loss={loss}",
-    )  # fmt: skip
+    )
     fault = None
     if discriminator != "none" and loss == "l1":
         fault = r"model\.loss\.adversarial is null"
     if generator == "lite0_classes" and (loss != "cross_entropy" or discriminator != "none"):
-        fault = r"model/loss=cross_entropy alone, and model/discriminator=none"
+        fault = r"only model/loss=cross_entropy, and model/discriminator=none"
     elif generator != "lite0_classes" and loss == "cross_entropy":
         fault = r"model\.loss\.cross_entropy is"
     if fault:
@@ -62,8 +63,18 @@ def test_all_parts_go_together_or_it_is_said_why_not(
     assert (colorizer.discriminator is None) is (discriminator == "none")
 
 
-GROUPS = ("size", "model", "data", "trainer", "logger", "callbacks", "experiment",
-          "model/generator", "model/discriminator", "model/loss")  # fmt: skip
+GROUPS = (
+    "size",
+    "model",
+    "data",
+    "trainer",
+    "logger",
+    "callbacks",
+    "experiment",
+    "model/generator",
+    "model/discriminator",
+    "model/loss",
+)
 CHOICES = [f"{group}={option}" for group in GROUPS for option in options(group)]
 OPTIMIZERS = [f"model/optimizer@model.generator_optimizer={o}" for o in options("model/optimizer")]
 

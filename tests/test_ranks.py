@@ -67,9 +67,12 @@ def pair(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(place: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-c", FORKED, *shared, *BOTH, agree, "hydra.run.dir=two"],
-            cwd=place, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+            cwd=place,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
             check=False,
-        )  # fmt: skip
+        )
         assert done.returncode == 0, done.stderr
         one = run_train(place, *shared, "trainer=cpu", "hydra.run.dir=one")
         for name, streams in {"one": one, "two": (done.stdout, done.stderr)}.items():
@@ -122,10 +125,12 @@ def test_a_mistake_on_the_ranks_is_one_line(
 
 @pytest.mark.parametrize(
     ("overrides", "fault"),
-    [(["trainer=cpu", "trainer.devices=2"], "trainer=ddp or trainer=gpu_multi takes more"),
-     (["trainer=ddp", "trainer.devices=0"], "expected at least one"),
-     (["trainer=ddp", "trainer.num_nodes=2"], "start one process a device")],
-)  # fmt: skip
+    [
+        (["trainer=cpu", "trainer.devices=2"], "trainer=ddp or trainer=gpu_multi takes more"),
+        (["trainer=ddp", "trainer.devices=0"], "expected at least one"),
+        (["trainer=ddp", "trainer.num_nodes=2"], "start one process a device"),
+    ],
+)
 def test_devices_that_do_not_fit_are_refused(
     configure: Callable[..., DictConfig], overrides: list[str], fault: str
 ) -> None:
@@ -151,9 +156,14 @@ def test_the_batches_of_all_ranks_are_the_batch_of_one_process() -> None:
 
 
 SLURM = {
-    "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2", "SLURM_NNODES": "1",
-    "SLURM_NTASKS_PER_NODE": "2", "SLURM_NODELIST": "localhost", "SLURM_NODEID": "0",
-}  # fmt: skip
+    "SLURM_JOB_ID": "7",
+    "SLURM_JOB_NAME": "train",
+    "SLURM_NTASKS": "2",
+    "SLURM_NNODES": "1",
+    "SLURM_NTASKS_PER_NODE": "2",
+    "SLURM_NODELIST": "localhost",
+    "SLURM_NODEID": "0",
+}
 
 
 @pytest.mark.slow

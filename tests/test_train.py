@@ -25,13 +25,26 @@ from src.training.run_folder import folder_name
 from tests.conftest import ROOT, TINY
 
 Configure = Callable[..., DictConfig]
-JUDGED = ("ab_mae", "psnr", "ssim", "delta_e2000", "colorfulness", "colorfulness_true",
-          "ab_mae_zero", "ab_mae_constant")  # fmt: skip
+JUDGED = (
+    "ab_mae",
+    "psnr",
+    "ssim",
+    "delta_e2000",
+    "colorfulness",
+    "colorfulness_true",
+    "ab_mae_zero",
+    "ab_mae_constant",
+)
 CONTRACT = {
-    "train/d_loss_real", "train/d_loss_fake", "train/g_loss_adversarial", "train/g_loss_l1",
-    "train/lr_g", "train/lr_d", "train/images_per_s",
+    "train/d_loss_real",
+    "train/d_loss_fake",
+    "train/g_loss_adversarial",
+    "train/g_loss_l1",
+    "train/lr_g",
+    "train/lr_d",
+    "train/images_per_s",
     *(f"{subset}/{name}" for subset in ("val", "test") for name in JUDGED),
-}  # fmt: skip
+}
 
 
 def metrics(folder: Path) -> list[dict[str, str]]:
@@ -47,13 +60,24 @@ def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "src.train", *TINY, *arguments],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def test_the_runs_folder_holds_what_it_should(gan_run: Path) -> None:
-    wanted = [".hydra/config.yaml", "metrics.csv", "curves.png", "wandb", "panels/epoch_0002.png",
-              "checkpoints/best.ckpt", "checkpoints/last.ckpt"]  # fmt: skip
+    wanted = [
+        ".hydra/config.yaml",
+        "metrics.csv",
+        "curves.png",
+        "wandb",
+        "panels/epoch_0002.png",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+    ]
     assert [name for name in wanted if not (gan_run / name).exists()] == []
     assert len(list((gan_run / "checkpoints").iterdir())) == 2
 
@@ -85,8 +109,14 @@ def test_the_output_ends_with_a_table_and_the_place(gan_run: Path) -> None:
     lines = (gan_run / "printed.txt").read_text().splitlines()
     assert lines[-1] == f"Everything is in outputs/unet_gan/{gan_run.name}"
     text = "\n".join(lines)
-    for said in ("unet_gan, best.ckpt", "ab = 0 (grey)", "training set's mean ab",
-                 "centre crop, 32x32", "wandb sync outputs/unet_gan", "epoch 2/2"):  # fmt: skip
+    for said in (
+        "unet_gan, best.ckpt",
+        "ab = 0 (grey)",
+        "training set's mean ab",
+        "centre crop, 32x32",
+        "wandb sync outputs/unet_gan",
+        "epoch 2/2",
+    ):
         assert said in text
     error = values(metrics(gan_run), "test/ab_mae")[-1]
     row = next(line for line in lines if line.startswith("unet_gan, best.ckpt"))
@@ -97,8 +127,11 @@ def test_the_output_ends_with_a_table_and_the_place(gan_run: Path) -> None:
 def test_the_dashboard_shows_what_metrics_csv_holds(gan_run: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "wandb", "leet", "inspect", "--summary", "--json", "wandb"],
-        cwd=gan_run, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=gan_run,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     shown = json.loads(done.stdout)
     rows = metrics(gan_run)
     for name in CONTRACT:
@@ -205,17 +238,21 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
 
 @pytest.mark.parametrize(
     ("overrides", "fault"),
-    [(["data=folder"], "data.root is not given"),
-     (["data=folder", "data.root=nowhere"], "data.root=nowhere is no folder"),
-     (["data.image_size=20"], "data.image_size=20: expected a whole number of at least 32"),
-     (["model.los.l1=1"], "los"), (["monitor=val/mae"], "monitor=val/mae: expected one of"),
-     (["trainer.sync_batchnorm=true"], "sync_batchnorm=True: expected false on the CPU"),
-     (["trainer.precision=16-mixed"], "expected one of 32-true, bf16-mixed"),
-     (["trainer.max_epochs=0"], "no best.ckpt"), (["callbacks.panels.count=0"], "at least 1"),
-     (["data.max_images=1", "data=folder", "data.root=."], "data.max_images=1: expected"),
-     (["model.init_generator=none.ckpt"], "no checkpoint at none.ckpt"),
-     (["model.generator._target_=os.system"], "not allowed")],
-)  # fmt: skip
+    [
+        (["data=folder"], "data.root is not given"),
+        (["data=folder", "data.root=nowhere"], "data.root=nowhere is no folder"),
+        (["data.image_size=20"], "data.image_size=20: expected a whole number of at least 32"),
+        (["model.los.l1=1"], "los"),
+        (["monitor=val/mae"], "monitor=val/mae: expected one of"),
+        (["trainer.sync_batchnorm=true"], "sync_batchnorm=True: expected false on the CPU"),
+        (["trainer.precision=16-mixed"], "expected one of 32-true, bf16-mixed"),
+        (["trainer.max_epochs=0"], "no best.ckpt"),
+        (["callbacks.panels.count=0"], "at least 1"),
+        (["data.max_images=1", "data=folder", "data.root=."], "data.max_images=1: expected"),
+        (["model.init_generator=none.ckpt"], "no checkpoint at none.ckpt"),
+        (["model.generator._target_=os.system"], "not allowed"),
+    ],
+)
 def test_mistakes_end_with_one_line_and_a_status(
     overrides: list[str],
     fault: str,
@@ -261,9 +298,12 @@ def test_bfloat16_trains_and_the_test_can_be_left_out(
     configure: Configure, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = configure(
-        "data=folder", f"data.root={photos}", "trainer.precision=bf16-mixed",
-        "trainer.limit_test_batches=0", "trainer.num_sanity_val_steps=1",
-    )  # fmt: skip
+        "data=folder",
+        f"data.root={photos}",
+        "trainer.precision=bf16-mixed",
+        "trainer.limit_test_batches=0",
+        "trainer.num_sanity_val_steps=1",
+    )
     assert train(config) == {}
     assert np.isfinite(values(metrics(Path(config.run.folder)), "val/ab_mae")).all()
     assert "Everything is in" in capsys.readouterr().out
@@ -276,10 +316,19 @@ def test_ctrl_c_and_sigterm_say_where_the_run_is_and_how_to_go_on(
     photos: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "src.train", *TINY, "data=folder", f"data.root={photos}",
-         "trainer.max_epochs=10000"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "src.train",
+            *TINY,
+            "data=folder",
+            f"data.root={photos}",
+            "trainer.max_epochs=10000",
+        ],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdout is not None
         while "epoch 2/" not in (line := process.stdout.readline()):
             assert line
@@ -309,11 +358,18 @@ def test_real_photographs_are_learned_from_better_than_grey(
     if not photos:
         pytest.skip("COLORIZATION_PHOTOS names no folder of photographs")
     config = configure(
-        "model=unet_gan", "data=folder", f"data.root={photos}", "data.max_images=60",
-        f"data.index_dir={tmp_path / 'index'}", "size.generator_channels=16", "data.repeat=20",
-        "model.generator_optimizer.lr=2e-3", "model.decay_share=1.0", "data.zoom=1.0",
+        "model=unet_gan",
+        "data=folder",
+        f"data.root={photos}",
+        "data.max_images=60",
+        f"data.index_dir={tmp_path / 'index'}",
+        "size.generator_channels=16",
+        "data.repeat=20",
+        "model.generator_optimizer.lr=2e-3",
+        "model.decay_share=1.0",
+        "data.zoom=1.0",
         "trainer.max_epochs=3",
-    )  # fmt: skip
+    )
     train(config)
     last = metrics(Path(config.run.folder))
     assert values(last, "fit/ab_mae")[-1] < values(last, "fit/ab_mae_zero")[-1]
@@ -325,8 +381,9 @@ def test_the_default_command_visibly_learns_its_training_tiles(tmp_path: Path) -
     """What `make train` runs: 60 % under ab = 0 and 30 % under each tile's own mean ab."""
     done = subprocess.run(
         [sys.executable, "-m", "src.train", "model=unet_gan", "logger=csv"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True,
-    )  # fmt: skip
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=True,
+    )
     assert done.returncode == 0
     [folder] = (tmp_path / "outputs" / "unet_gan").iterdir()
     rows = metrics(folder)

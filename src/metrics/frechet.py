@@ -21,10 +21,10 @@ class Gaussian:
         self._products: Tensor | None = None
 
     def add(self, features: Float[Tensor, "b d"]) -> None:
-        own = features.double().cpu()
-        self.count += len(own)
-        self._sum = own.sum(dim=0) + (0 if self._sum is None else self._sum)
-        self._products = own.T @ own + (0 if self._products is None else self._products)
+        x = features.double().cpu()
+        self.count += len(x)
+        self._sum = x.sum(dim=0) + (0 if self._sum is None else self._sum)
+        self._products = x.T @ x + (0 if self._products is None else self._products)
 
     @property
     def mean(self) -> Float[ndarray, " d"]:

@@ -25,8 +25,8 @@ def ssim(rgb: Float[Tensor, "b 3 h w"], true_rgb: Float[Tensor, "b 3 h w"]) -> F
     Source: Wang et al. 2004; an 11x11 Gaussian of sigma 1.5 where it fits into the picture, as in
         scikit-image. torchmetrics blurs over reflected borders too, and takes four times as long.
     """
-    one, other = rgb.float(), true_rgb.float()
-    stacked = torch.stack([one, other, one**2 + other**2, one * other])
+    x, y = rgb.float(), true_rgb.float()
+    stacked = torch.stack([x, y, x**2 + y**2, x * y])
     mean, true_mean, squares, product = _blurred(_blurred(stacked).mT).mT
     both = mean**2 + true_mean**2
     variances, covariance = squares - both, product - mean * true_mean

@@ -44,7 +44,7 @@ class Regions:
     def __init__(self) -> None:
         self._sums = np.zeros((len(BINS), LIGHTNESSES, 2, SUMS))
         self._confusion = np.zeros((len(BINS), len(BINS)))
-        self._pictures = {name: np.zeros(len(own)) for name, own in _kinds(self._sums).items()}
+        self._pictures = {name: np.zeros(len(sums)) for name, sums in _kinds(self._sums).items()}
 
     def add(
         self,
@@ -58,16 +58,16 @@ class Regions:
         L = (true_lab[:, 0] / LIGHTNESS_STEP).long().clamp(0, LIGHTNESSES - 1)
         cell = (true_hue * LIGHTNESSES + L) * 2 + _is_skin(true_lab)
         weights = (None, difference, chroma, true_chroma)
-        own = np.stack([_summed(cell, weight, self._sums[..., 0].size) for weight in weights], 1)
-        own = own.reshape(self._sums.shape)
-        self._sums += own
+        sums = np.stack([_summed(cell, weight, self._sums[..., 0].size) for weight in weights], 1)
+        sums = sums.reshape(self._sums.shape)
+        self._sums += sums
         pairs = _summed(true_hue * len(BINS) + hue, None, self._confusion.size)
         self._confusion += pairs.reshape(self._confusion.shape)
-        for name, kinds in _kinds(own).items():
+        for name, kinds in _kinds(sums).items():
             self._pictures[name] += kinds[:, 0] >= SEEN * cell.numel()
 
     def join(self, other: "Regions") -> None:
-        """Add what another one has summed up over other pictures."""
+        """Add what another has summed up over other pictures."""
         self._sums += other._sums
         self._confusion += other._confusion
         for name, counts in other._pictures.items():
@@ -88,13 +88,13 @@ class Regions:
 
     def _regions(self, name: str, names: tuple[str, ...]) -> dict[str, Region]:
         total = self._sums[..., 0].sum()
-        found = {}
+        regions = {}
         rows = zip(names, _kinds(self._sums)[name], self._pictures[name], strict=True)
         for kind, (pixels, difference, chroma, true_chroma), pictures in rows:
             error = difference / pixels if pixels else None
             ratio = chroma / true_chroma if true_chroma else None
-            found[kind] = Region(pixels / total, int(pictures), error, ratio)
-        return found
+            regions[kind] = Region(pixels / total, int(pictures), error, ratio)
+        return regions
 
 
 _LIGHTNESS_NAMES = tuple(

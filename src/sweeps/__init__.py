@@ -1,1 +1,1 @@
-"""Sweeps: many runs, of which each may fail alone, ranked at the end."""
+"""Sweeps: many runs, ranked at the end, of which one may fail without the others."""

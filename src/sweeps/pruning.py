@@ -43,9 +43,9 @@ class Pruning(Callback):
             siblings = list(self.folder.parent.glob("*/metrics.csv"))
             bests = [self._best(path, epochs) for path in siblings if path.parent != self.folder]
             known = [best for best in bests if best is not None]
-            own = self._best(self.folder / "metrics.csv", epochs)
-            if own is not None and len(known) >= self.min_runs:
-                pruned = own > statistics.median(known)
+            best = self._best(self.folder / "metrics.csv", epochs)
+            if best is not None and len(known) >= self.min_runs:
+                pruned = best > statistics.median(known)
         if trainer.strategy.broadcast(pruned):
             cast(Any, trainer).pruned = True  # which the run's result tells
             trainer.should_stop = True

@@ -15,7 +15,7 @@ from src.training import run_folder
 
 Mode = str  # min: the lowest figure is the best one; max: the highest
 SEED = "seed"
-# Columns of test figures: the run's own, and those of colourisers without a network.
+# Columns of test figures: the network's, and those of colourisers without one.
 TESTED = {"": 16, "_zero": 10, "_constant": 10}
 
 
@@ -39,9 +39,8 @@ class Run:
 
     @property
     def group(self) -> str:
-        """What it shares with runs that differ from it by their seed alone."""
-        own = [f"{key}={value}" for key, value in self.settings.items() if key != SEED]
-        return " ".join(own) or "seeds"
+        """What it shares with runs that differ only in their seed."""
+        return " ".join(f"{k}={v}" for k, v in self.settings.items() if k != SEED) or "seeds"
 
     @property
     def name(self) -> str:
@@ -54,33 +53,38 @@ def find_runs(folder: Path, mode: Mode) -> list[Run]:
     settings = [_settings(place / ".hydra" / "overrides.yaml") for place in places]
     varied = {
         key
-        for own in settings
-        for key in own
+        for typed in settings
+        for key in typed
         if len({other.get(key) for other in settings}) > 1
-    }  # fmt: skip
+    }
     short = _short_names(varied)
     runs = []
-    for place, own in zip(places, settings, strict=True):
+    for place, typed in zip(places, settings, strict=True):
         result = run_folder.read_result(place)
-        shown = {short[key]: _short(value) for key, value in own.items() if key in varied}
+        shown = {short[key]: _short(value) for key, value in typed.items() if key in varied}
         status = str(result.get("status", "unfinished"))
         runs.append(
-            Run(shown, status, result.get("reason", ""), result.get("score"),
-                result.get("figures", {}))
-        )  # fmt: skip
+            Run(
+                shown,
+                status,
+                result.get("reason", ""),
+                result.get("score"),
+                result.get("figures", {}),
+            )
+        )
     sign = 1 if mode == "min" else -1
     return sorted(runs, key=lambda run: (run.score is None, sign * (run.score or 0.0)))
 
 
 def _settings(overrides: Path) -> dict[str, str]:
     typed = (str(override).lstrip("+") for override in OmegaConf.load(overrides))
-    return {key: value for key, _, value in (one.partition("=") for one in typed)}
+    return {key: value for key, _, value in (text.partition("=") for text in typed)}
 
 
 def _short_names(keys: Iterable[str]) -> dict[str, str]:
     """Shorten model.loss.l1 to l1, and others to as many of their last words as tell them apart."""
     words = {key: key.split(".") for key in keys}
-    ends = {key: [".".join(own[-n:]) for n in range(1, len(own) + 1)] for key, own in words.items()}
+    ends = {key: [".".join(w[-n:]) for n in range(1, len(w) + 1)] for key, w in words.items()}
     return {
         key: next(end for end in ends[key] if sum(end in others for others in ends.values()) == 1)
         for key in words
@@ -132,7 +136,7 @@ def _three(value: float | None) -> str:
 
 
 def as_csv(runs: Sequence[Run], monitor: str) -> str:
-    """Write one row a run: rank, settings, how it ended, its figure, its group's, the test's."""
+    """Write a row for each run: rank, settings, status, its figure, its group's, the test's."""
     keys = dict.fromkeys(key for run in runs for key in run.settings)
     tested = dict.fromkeys(name for run in runs for name in run.figures)
     text = io.StringIO(newline="")

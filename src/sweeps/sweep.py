@@ -1,4 +1,4 @@
-"""Sweeps: jobs that fail alone, a folder to go on in, and a ranking at the end."""
+"""Sweeps: jobs that fail without the others, a folder to resume in, and a ranking at the end."""
 
 import json
 import math
@@ -45,7 +45,7 @@ def run_job(config: DictConfig, train: Callable[[DictConfig], object]) -> float:
         try:
             train(config)
         except (SystemExit, KeyboardInterrupt):
-            print("To go on with all of the sweep: its own command again", flush=True)
+            print("To resume the sweep: the same command again", flush=True)
             raise
         # Whatever it is, the other jobs can do without it.
         except Exception as error:
@@ -67,8 +67,10 @@ class Sweep(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         with errors.ending_for_people():
             # Several folders are no value yet, but stand in the command.
-            if any(overrides.key_of(one) == "resume" for one in config.hydra.overrides.task):
-                raise UserError("resume= goes on with one run; a sweep goes on by its own command")
+            if any(overrides.key_of(typed) == "resume" for typed in config.hydra.overrides.task):
+                raise UserError(
+                    "resume= resumes one run; a sweep is resumed by the same command again"
+                )
             folder, self._lock = _claim_folder(config)
             _describe(folder, config, finished=False)
             config.hydra.sweep.dir = str(folder)
@@ -100,24 +102,24 @@ class Sweep(Callback):
 def _claim_folder(config: DictConfig) -> tuple[Path, filelock.BaseFileLock]:
     """Choose the folder of the same sweep that did not end and that no process works in, or a new.
 
-    Returns: the folder, and the lock that keeps other processes from going on in it.
+    Returns: the folder, and the lock that keeps other processes out of it.
     """
     new = Path(config.hydra.sweep.dir).absolute()
-    for found in sorted(new.parent.glob(f"*/{DESCRIPTION}"), reverse=True):
-        if files.read_json(found) == _description(config, finished=False):
+    for description in sorted(new.parent.glob(f"*/{DESCRIPTION}"), reverse=True):
+        if files.read_json(description) == _description(config, finished=False):
             try:
-                lock = files.lock(found.parent)
+                lock = files.lock(description.parent)
             except BlockingIOError:
                 continue  # it runs right now
-            print(f"going on with the sweep in {files.from_here(found.parent)}")
-            return found.parent, lock
-    if not any(overrides.key_of(one) == SWEEP_DIR for one in config.hydra.overrides.hydra):
+            print(f"resuming the sweep in {files.from_here(description.parent)}")
+            return description.parent, lock
+    if not any(overrides.key_of(typed) == SWEEP_DIR for typed in config.hydra.overrides.hydra):
         new = files.claim(new)
     return new, files.lock(new)
 
 
 def _description(config: DictConfig, *, finished: bool) -> dict[str, Any]:
-    # Where the jobs run may change from one start to the next; what is searched may not.
+    # Where the jobs run may change between two starts; what is searched may not.
     searched = [text for text in config.hydra.overrides.hydra if "sweeper" in text]
     return {"overrides": [*config.hydra.overrides.task, *searched], "finished": finished}
 

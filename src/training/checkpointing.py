@@ -13,7 +13,7 @@ PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside the previous one, which it replaces only once it is on the disk.
+    """Writes a checkpoint to a temporary file and renames it; on failure the previous one stays.
 
     Raises: OSError: if there is no room for it, saying what is left.
     """

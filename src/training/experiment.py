@@ -97,9 +97,9 @@ def _config_kept(config: DictConfig) -> LambdaCallback:
 @rank_zero_only
 def _say_what_is_left(folder: Path, error: BaseException) -> None:
     print(f"The run stopped early. What it made is in {files.from_here(folder)}", flush=True)
-    # Nothing else changes from one start to the next: the same mistake would end it again.
+    # Anything else, such as a mistake, would end it again.
     if isinstance(error, SystemExit | KeyboardInterrupt | OSError):
-        print(f"To go on with it: {run_folder.resume_command(folder)}", flush=True)
+        print(f"To resume it: {run_folder.resume_command(folder)}", flush=True)
 
 
 def _fit(folder: Path) -> dict[str, float]:
@@ -158,7 +158,7 @@ def _test(
 
 def _instantiate_each(nodes: DictConfig) -> list[Any]:
     made = instantiate(nodes, _convert_="all").values()
-    return [one for one in made if one is not None]
+    return [part for part in made if part is not None]
 
 
 def quieten() -> None:

@@ -12,7 +12,7 @@ from src.errors import UserError, require, require_one_of
 
 PRECISIONS = ("32-true", "bf16-mixed")
 STEPS = "Lightning counts the steps of both optimisers: trainer.max_epochs says how long"
-CLIPPING = "each network's gradients are clipped on their own: model.clip_grad_norm"
+CLIPPING = "each network's gradients are clipped separately: model.clip_grad_norm"
 # Why each cannot be set, and what to do instead.
 REFUSED = {
     "accumulate_grad_batches": "each optimiser steps after every batch: data.batch_size is larger",

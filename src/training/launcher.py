@@ -88,10 +88,15 @@ def launch(train: Train, config: DictConfig) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             how = LaunchConfig(
-                min_nodes=1, max_nodes=1, nproc_per_node=count, max_restarts=0,
-                rdzv_backend="c10d", rdzv_endpoint="localhost:0", run_id=uuid.uuid4().hex,
+                min_nodes=1,
+                max_nodes=1,
+                nproc_per_node=count,
+                max_restarts=0,
+                rdzv_backend="c10d",
+                rdzv_endpoint="localhost:0",
+                run_id=uuid.uuid4().hex,
                 logs_specs=DefaultLogsSpecs(log_dir=folder),
-            )  # fmt: skip
+            )
             return cast(dict[str, float], elastic_launch(how, _rank)(train, plain, folder)[0])
         except ChildFailedError as error:
             said = sorted(Path(folder).glob("rank*.txt"))
@@ -124,7 +129,7 @@ def _rank(train: Train, config: dict[str, Any], folder: str) -> dict[str, float]
 class EndAtSigterm(Callback):
     """Lets SIGTERM end a rank at once.
 
-    Lightning's own handler tells the other ranks by a collective, while they may be in another one.
+    Lightning's handler tells the other ranks by a collective, while they may be in another.
     """
 
     def __init__(self) -> None:

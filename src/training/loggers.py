@@ -27,7 +27,7 @@ X_AXES = {"train/*": BATCH_AXIS, "val/*": "epoch", "fit/*": "epoch", "test/*": "
 class MetricsCsv(Logger):
     """Keeps every figure in metrics.csv, a row on the disk as soon as it is logged.
 
-    Unlike Lightning's CSVLogger it goes on in the file of an interrupted run.
+    Unlike Lightning's CSVLogger it keeps the rows of an interrupted run that is resumed.
 
     Args: folder: the run's folder.
     """
@@ -59,8 +59,8 @@ class MetricsCsv(Logger):
 def wandb_logger(*, project: str, name: str, folder: str, mode: Mode | None) -> WandbLogger | None:
     """Start a W&B run: online where a key is configured and the server answers, else offline.
 
-    A run that is resumed goes on online as the same W&B run. An offline one cannot: a second run
-    in the same group takes over.
+    Online, a resumed run stays the same W&B run. Offline it cannot: a second run in the same
+    group takes over.
 
     Args:
         project: as W&B shows it.

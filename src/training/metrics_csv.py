@@ -11,16 +11,19 @@ from src.errors import UserError
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """Read metrics.csv, whose rows have a text for every column; none where there is no file."""
+    """Read the rows, with a text for every column; none where there is no file.
+
+    Raises: UserError: if the file is broken.
+    """
     if not path.is_file():
         return []
     try:
         with path.open(newline="") as file:
             rows = [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(file)]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is broken; remove it to go on without it: {error}") from error
+        raise UserError(f"{path} is broken; remove it to resume without it: {error}") from error
     if rows and "epoch" not in rows[0]:
-        raise UserError(f"{path} is broken; remove it to go on without it: no column epoch")
+        raise UserError(f"{path} is broken; remove it to resume without it: no column epoch")
     return rows
 
 

@@ -34,7 +34,7 @@ class ColorizationModule(lightning.LightningModule):
             plain regression.
         loss: `adversarial` is a plain dict with a `_target_` in src.losses, or None, weighed by
             `adversarial_weight`; `l1` weighs the L1 term; `cross_entropy` is for a generator that
-            predicts bins of ab, and stands alone.
+            predicts bins of ab, and excludes the others.
         generator_optimizer, discriminator_optimizer: plain dicts with a `_target_` in torch.optim.
         image_size: short side in pixels at which inference shows pictures to the network, that of
             the training pictures unless set; travels in the checkpoint.
@@ -71,7 +71,7 @@ class ColorizationModule(lightning.LightningModule):
         compile: bool = False,
     ) -> None:
         super().__init__()
-        # Plain dicts alone: such a checkpoint loads with weights_only.
+        # Only plain dicts: such a checkpoint loads with weights_only.
         self.save_hyperparameters(logger=False)
         self.automatic_optimization = False
         require_number("model.pretrained_lr_scale", pretrained_lr_scale, 0, 1)

@@ -71,7 +71,7 @@ def _require_fitting(objective: Objective, generator: Generator, has_discriminat
     if generator.predicts_bins:
         if has_discriminator or objective.l1 or not objective.cross_entropy:
             raise UserError(
-                "the generator predicts bins of ab: expected model/loss=cross_entropy alone, and "
+                "the generator predicts bins of ab: expected only model/loss=cross_entropy, and "
                 "model/discriminator=none"
             )
     elif objective.cross_entropy:

@@ -11,17 +11,17 @@ def parameter_groups(
 ) -> list[Any]:
     """Group what is to be trained of a network; `pretrained` learns at lr x pretrained_lr_scale."""
     known = {id(parameter) for parameter in pretrained}
-    fresh = [one for one in network.parameters() if id(one) not in known]
+    fresh = [parameter for parameter in network.parameters() if id(parameter) not in known]
     rates = ((fresh, lr), (pretrained, lr * pretrained_lr_scale))
-    groups = [([one for one in own if one.requires_grad], rate) for own, rate in rates]
-    return [{"params": own, "lr": rate} for own, rate in groups if own]
+    groups = [([p for p in parameters if p.requires_grad], rate) for parameters, rate in rates]
+    return [{"params": trained, "lr": rate} for trained, rate in groups if trained]
 
 
 def rate(epoch: float, epochs: int, decay_share: float, warmup_epochs: float) -> float:
     """Return the share of the learning rate: a linear rise, a plateau, a linear fall to 0.
 
     Args:
-        epoch: completed epochs and the share of the one under way.
+        epoch: completed epochs, and the completed share of the current one.
         epochs: of the whole training; under 1 where nobody knows.
         decay_share: of the epochs, at their end, over which it falls.
         warmup_epochs: over which it rises.

@@ -46,11 +46,11 @@ def fit_line(figures: Mapping[str, float], count: int) -> str:
         figures: `fit/...` as logged.
         count: pictures they are means of.
     """
-    error, zero, own = (figures[f"fit/ab_mae{name}"] for name in ("", "_zero", "_own_mean"))
+    error, zero, own_mean = (figures[f"fit/ab_mae{name}"] for name in ("", "_zero", "_own_mean"))
     return (
         f"Training pictures ({count}, last epoch): ab-MAE {error:.2f}, "
         f"{_against(error, zero)} ab = 0 ({zero:.2f}), "
-        f"{_against(error, own)} each picture's own mean ab ({own:.2f})"
+        f"{_against(error, own_mean)} each picture's own mean ab ({own_mean:.2f})"
     )
 
 

@@ -81,9 +81,14 @@ def test_psnr_and_ssim_agree_with_skimage_for_each_picture() -> None:
         a, b = true_rgb[i].permute(1, 2, 0).numpy(), rgb[i].permute(1, 2, 0).numpy()
         noise = peak_signal_noise_ratio(a, b, data_range=1.0)
         likeness = structural_similarity(
-            a, b, channel_axis=2, data_range=1.0, gaussian_weights=True,
-            sigma=1.5, use_sample_covariance=False,
-        )  # fmt: skip
+            a,
+            b,
+            channel_axis=2,
+            data_range=1.0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
         assert metrics.psnr(rgb, true_rgb)[i].item() == pytest.approx(noise, abs=1e-3)
         assert metrics.ssim(rgb, true_rgb)[i].item() == pytest.approx(likeness, abs=1e-5)
 

@@ -91,7 +91,7 @@ def test_a_run_of_a_killed_sweep_is_gone_on_with(
     capsys.readouterr()
     assert sweep(monkeypatch, *arguments) == 0
     printed = capsys.readouterr().out
-    assert f"going on with the sweep in {folder}" in printed
+    assert f"resuming the sweep in {folder}" in printed
     assert "seed-0: done before" in printed
     assert f"resuming {folder}/seed-1 after 1 completed epochs" in printed
     assert (folder / "sweep.csv").read_text() == before
@@ -104,9 +104,13 @@ def test_a_run_of_a_killed_sweep_is_gone_on_with(
 @pytest.mark.slow
 def test_optuna_searches_and_prunes(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = (
-        "experiment=search", f"data.root={photos}", "hydra.sweeper.n_trials=4",
-        "trainer.max_epochs=3", "callbacks.pruning.min_runs=1", "callbacks.pruning.min_epochs=1",
-    )  # fmt: skip
+        "experiment=search",
+        f"data.root={photos}",
+        "hydra.sweeper.n_trials=4",
+        "trainer.max_epochs=3",
+        "callbacks.pruning.min_runs=1",
+        "callbacks.pruning.min_epochs=1",
+    )
     assert sweep(monkeypatch, *arguments) == 0
     rows = read(only_sweep() / "sweep.csv")
     assert len(rows) == 4
@@ -118,15 +122,27 @@ def test_optuna_searches_and_prunes(photos: Path, monkeypatch: pytest.MonkeyPatc
         assert (row["status"] == "pruned") == row["reason"].startswith("after ")
 
 
-def launched(
-    photos: Path, launcher: str, *arguments: str
-) -> "subprocess.CompletedProcess[str]":  # fmt: skip
+def launched(photos: Path, launcher: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "src.train", "-m", *TINY, f"hydra/launcher={launcher}", "model=cnn",
-         "seed=0,1", "data=folder", f"data.root={photos}", *arguments],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300,
+        [
+            sys.executable,
+            "-m",
+            "src.train",
+            "-m",
+            *TINY,
+            f"hydra/launcher={launcher}",
+            "model=cnn",
+            "seed=0,1",
+            "data=folder",
+            f"data.root={photos}",
+            *arguments,
+        ],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
         check=False,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.slow

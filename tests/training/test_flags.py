@@ -24,9 +24,13 @@ def rows() -> list[dict[str, str]]:
 @pytest.mark.parametrize("plus", ["", "+"])
 def test_one_batch_can_be_learnt_by_heart(tmp_path: Path, plus: str) -> None:
     run_train(
-        tmp_path, *TINY, *DEBUGGING, f"{plus}trainer.overfit_batches=1", "trainer.max_epochs=3",
+        tmp_path,
+        *TINY,
+        *DEBUGGING,
+        f"{plus}trainer.overfit_batches=1",
+        "trainer.max_epochs=3",
         "trainer.log_every_n_steps=1",
-    )  # fmt: skip
+    )
     losses = [float(row["train/g_loss_l1"]) for row in rows() if row["train/g_loss_l1"]]
     assert len(losses) == 3
     assert losses == sorted(losses, reverse=True)
@@ -44,8 +48,14 @@ def test_few_batches_for_a_short_time_can_be_watched(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, plus: str
 ) -> None:
     logging.getLogger("lightning.pytorch.profilers").addHandler(caplog.handler)
-    asked = ("limit_train_batches=2", "max_time=00:00:10:00", "profiler=simple", "min_epochs=1",
-             "detect_anomaly=true", "reload_dataloaders_every_n_epochs=1")  # fmt: skip
+    asked = (
+        "limit_train_batches=2",
+        "max_time=00:00:10:00",
+        "profiler=simple",
+        "min_epochs=1",
+        "detect_anomaly=true",
+        "reload_dataloaders_every_n_epochs=1",
+    )
     flags = [f"{plus}trainer.{one}" for one in asked]
     printed, _ = run_train(tmp_path, *TINY, *DEBUGGING, *flags)
     assert "Everything is in" in printed
@@ -55,16 +65,26 @@ def test_few_batches_for_a_short_time_can_be_watched(
 @pytest.mark.parametrize("plus", ["", "+"])
 @pytest.mark.parametrize(
     ("asked", "reason"),
-    [("accumulate_grad_batches=2", "data.batch_size"), ("max_steps=10", "trainer.max_epochs"),
-     ("gradient_clip_val=1", "model.clip_grad_norm"), ("enable_checkpointing=false", "best.ckpt"),
-     ("logger=false", "logger=csv"), ("barebones=true", "fast_dev_run"),
-     ("max_epoch=2", "is trainer.max_epochs meant?"), ("nonsense=1", "has no trainer.nonsense"),
-     ("overfit_batches=-1", "expected a number of batches"), ("overfit_batches=1.5", "[0.0, 1.0]")],
-)  # fmt: skip
+    [
+        ("accumulate_grad_batches=2", "data.batch_size"),
+        ("max_steps=10", "trainer.max_epochs"),
+        ("gradient_clip_val=1", "model.clip_grad_norm"),
+        ("enable_checkpointing=false", "best.ckpt"),
+        ("logger=false", "logger=csv"),
+        ("barebones=true", "fast_dev_run"),
+        ("max_epoch=2", "is trainer.max_epochs meant?"),
+        ("nonsense=1", "has no trainer.nonsense"),
+        ("overfit_batches=-1", "expected a number of batches"),
+        ("overfit_batches=1.5", "[0.0, 1.0]"),
+    ],
+)
 def test_what_lightning_would_do_otherwise_is_refused_with_the_reason(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], plus: str, asked: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    plus: str,
+    asked: str,
     reason: str,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(sys, "argv", ["train", *TINY, *DEBUGGING, f"{plus}trainer.{asked}"])
     with pytest.raises(SystemExit):
         train.main()

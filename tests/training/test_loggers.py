@@ -109,8 +109,12 @@ def test_a_key_without_a_network_ends_up_offline_in_time(
         began = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-c", OFFLINE.format(mode=mode)],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr
     assert "W&B: offline, since" in done.stdout
     assert "wandb sync run/wandb/offline-run-" in done.stdout

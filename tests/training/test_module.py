@@ -49,9 +49,13 @@ def two_pictures() -> tuple[Tensor, Tensor]:
 
 def fit(model: ColorizationModule, dataset: Dataset[Any], epochs: int, batch_size: int = 2) -> None:
     trainer = lightning.Trainer(
-        max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
     model.mean_ab.zero_()
     trainer.fit(model, DataLoader(dataset, batch_size=batch_size))
 
@@ -113,9 +117,11 @@ def test_the_weighted_sum_is_what_the_generator_descends(configure: Configure) -
 def test_one_batch_is_overfitted(configure: Configure, model_name: str) -> None:
     torch.manual_seed(0)
     config = configure(
-        f"model={model_name}", "model.generator.base_channels=16",
-        "model.generator_optimizer.lr=2e-3", "model.generator_optimizer.betas=[0.9,0.999]",
-    )  # fmt: skip
+        f"model={model_name}",
+        "model.generator.base_channels=16",
+        "model.generator_optimizer.lr=2e-3",
+        "model.generator_optimizer.betas=[0.9,0.999]",
+    )
     model: ColorizationModule = instantiate(config.model)
     L, ab = two_pictures()
     fit(model, OneBatch(L, ab, length=20), epochs=12)
@@ -175,9 +181,13 @@ def test_learning_rates_fall_over_the_last_share_of_epochs(configure: Configure)
             rates.append(tuple(o.param_groups[0]["lr"] / 2e-4 for o in trainer.optimizers))
 
     trainer = lightning.Trainer(
-        max_epochs=4, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, callbacks=[Watch()],
-    )  # fmt: skip
+        max_epochs=4,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        callbacks=[Watch()],
+    )
     model.mean_ab.zero_()
     trainer.fit(model, DataLoader(OneBatch(*two_pictures(), length=2), batch_size=2))
     assert [g for g, _ in rates] == pytest.approx([1, 1, 1, 0.5])
@@ -263,25 +273,39 @@ def test_a_generator_can_start_from_a_regression_checkpoint(
 
 @pytest.mark.parametrize(
     ("overrides", "fault"),
-    [(["model=unet", "model/discriminator=patchgan"], "model/loss=lsgan or model/loss=vanilla"),
-     (["model.loss.adversarial=hinge"], "adversarial=hinge: expected null or a _target_ in src.lo"),
-     (["model.loss.adversarial._target_=os.system"], "expected a class of src.losses"),
-     (["model.loss.adversarial_weight=-1"], "adversarial_weight=-1: expected a number in"),
-     (["+model.loss.adversarial_wight=1"], "adversarial_wight is unknown: expected adversarial, "),
-     (["model.loss.l1=-1"], r"number in \[0, inf\]"),
-     (["model.loss.l1=much"], r"number in \[0, inf\]"),
-     (["model.loss.l1=nan"], r"number in \[0, inf\]"),
-     (["model=lite0_classes", "model/loss=l1"], "predicts bins of ab: expected model/loss=cross_"),
-     (["~model.loss.cross_entropy"], "model.loss.cross_entropy is missing: expected adve"),
-     (["model=lite0_classes", "model/discriminator=patchgan"], "expected model/loss=cross_entropy"),
-     (["model=lite0_classes", "model.generator.temperature=0"], "temperature is 0: expected over"),
-     (["model/loss=cross_entropy"], "for a generator that predicts ab: expected 0"),
-     (["model.pretrained_lr_scale=2"], r"number in \[0, 1\]"),
-     (["model.warmup_epochs=-1"], r"number in \[0, inf\]"),
-     (["model.decay_share=2.0"], r"number in \[0, 1\]"),
-     (["model.ema_decay=1.0"], r"number in \(0, 1\)"),
-     (["model.clip_grad_norm=0.0"], r"number in \(0, inf\)")],
-)  # fmt: skip
+    [
+        (["model=unet", "model/discriminator=patchgan"], "model/loss=lsgan or model/loss=vanilla"),
+        (
+            ["model.loss.adversarial=hinge"],
+            "adversarial=hinge: expected null or a _target_ in src.lo",
+        ),
+        (["model.loss.adversarial._target_=os.system"], "expected a class of src.losses"),
+        (["model.loss.adversarial_weight=-1"], "adversarial_weight=-1: expected a number in"),
+        (
+            ["+model.loss.adversarial_wight=1"],
+            "adversarial_wight is unknown: expected adversarial, ",
+        ),
+        (["model.loss.l1=-1"], r"number in \[0, inf\]"),
+        (["model.loss.l1=much"], r"number in \[0, inf\]"),
+        (["model.loss.l1=nan"], r"number in \[0, inf\]"),
+        (["model=lite0_classes", "model/loss=l1"], "predicts bins of ab: expected only model"),
+        (["~model.loss.cross_entropy"], "model.loss.cross_entropy is missing: expected adve"),
+        (
+            ["model=lite0_classes", "model/discriminator=patchgan"],
+            "expected only model/loss=cross_",
+        ),
+        (
+            ["model=lite0_classes", "model.generator.temperature=0"],
+            "temperature is 0: expected over",
+        ),
+        (["model/loss=cross_entropy"], "for a generator that predicts ab: expected 0"),
+        (["model.pretrained_lr_scale=2"], r"number in \[0, 1\]"),
+        (["model.warmup_epochs=-1"], r"number in \[0, inf\]"),
+        (["model.decay_share=2.0"], r"number in \[0, 1\]"),
+        (["model.ema_decay=1.0"], r"number in \(0, 1\)"),
+        (["model.clip_grad_norm=0.0"], r"number in \(0, inf\)"),
+    ],
+)
 def test_contradictions_are_explained(
     configure: Configure, overrides: list[str], fault: str
 ) -> None:

@@ -182,8 +182,8 @@ def test_a_finished_run_says_so_and_can_be_extended_where_it_was_moved_to(
      (["resume=copy", "trainer.max_epochs=2"], f"trainer.max_epochs=2: expected at least {EPOCHS}"),
      (["resume="], "resume= names no folder"),
      (["resume=nowhere"], "expected a run's folder, with .hydra/config.yaml in it"),
-     (["-m", "resume=copy"], "a sweep goes on by its own command"),
-     (["-m", "resume=copy,nowhere"], "a sweep goes on by its own command")],
+     (["-m", "resume=copy"], "a sweep is resumed by the same command"),
+     (["-m", "resume=copy,nowhere"], "a sweep is resumed by the same command")],
 )  # fmt: skip
 def test_mistakes_beside_resume_are_told_by_name(
     copy: Path, arguments: list[str], fault: str,
