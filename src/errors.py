@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 
@@ -111,8 +112,9 @@ def status_of(number: int) -> int:
 def is_expected(error: Exception) -> bool:
     """Tell a person's mistake from one of this program."""
     if type(error).__name__ == "InstantiationException" and error.__cause__ is not None:
-        # An argument that a class does not take was typed by a person, too.
-        return isinstance(error.__cause__, (*EXPECTED, TypeError))
+        error = cast(Exception, error.__cause__)
+        if isinstance(error, TypeError):  # an argument that a class does not take
+            return True
     homes = {kind.__module__ for kind in type(error).__mro__}
     return isinstance(error, EXPECTED) or not homes.isdisjoint(EXPECTED_OF)
 

@@ -7,19 +7,17 @@ import sys
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from src import errors, files
-from src.commands.command import command
-from src.errors import UserError
+from src.commands.command import command, require_given
 from src.evaluation import evaluation
 
 
 @command("evaluate")
 def main(config: DictConfig) -> None:
     with errors.ending_for_people():
-        if OmegaConf.is_missing(config.data, "root"):
-            raise UserError("data.root is not given: add data.root=DIR to the command")
+        require_given(config, "data.root")
         folder = Path(HydraConfig.get().runtime.output_dir)
         typed = list(HydraConfig.get().overrides.task)
         verdict = evaluation.evaluate(config, folder, typed)

@@ -48,11 +48,14 @@ def picture_grid(
     return _rendered(figure)
 
 
-def loss_curves(generator: Curve, discriminator: Curve, l1: Curve) -> UInt8[ndarray, "H W 3"]:
-    """Draw generator and discriminator loss, the same on scaled axes, and the L1 curve, by batch.
+def loss_curves(
+    generator: Curve, discriminator: Curve, term: Mapping[str, Curve]
+) -> UInt8[ndarray, "H W 3"]:
+    """Draw the losses by batch: generator and discriminator, the same on scaled axes, and a term.
 
-    Without discriminator points only the L1 curve is drawn.
-
+    Args:
+        discriminator: without points only the term is drawn.
+        term: the one that compares prediction and ground truth, by its name.
     Returns: the figure as 8-bit sRGB.
     """
     panels = 3 if discriminator else 1
@@ -69,8 +72,9 @@ def loss_curves(generator: Curve, discriminator: Curve, l1: Curve) -> UInt8[ndar
         twin = axes[1].twinx()
         _draw(twin, discriminator, DISCRIMINATOR_COLOR, "discriminator")
         twin.set_ylabel("discriminator loss", color=DISCRIMINATOR_COLOR)
-    _draw(axes[-1], l1, GENERATOR_COLOR, "L1")
-    axes[-1].set(title="L1 between predicted and true ab", ylabel="mean |fake_ab - real_ab|")
+    ((name, points),) = term.items()
+    _draw(axes[-1], points, GENERATOR_COLOR, name)
+    axes[-1].set(title=f"{name} between predicted and true ab", ylabel=name)
     for axis in axes:
         axis.set_xlabel("batch")
         axis.grid(alpha=0.3)

@@ -11,22 +11,19 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from src import errors, files, ranks
-from src.commands.command import command
+from src import errors, files
+from src.commands.command import command, require_given, workers
 from src.curation import audit_page, dataset
 from src.curation.recipe import Settings
 from src.data import shards
 from src.data.manifest import SPLITS, Row
-from src.errors import UserError, require, require_whole
+from src.errors import require, require_whole
 
 
 @command("prepare")
 def main(config: DictConfig) -> None:
     with errors.ending_for_people():
-        wanted = ("target",) if config.merge else ("source", "target")
-        for name in wanted:
-            if OmegaConf.is_missing(config, name):
-                raise UserError(f"{name} is not given: add {name}=DIR to the command")
+        require_given(config, *(("target",) if config.merge else ("source", "target")))
         target = Path(str(config.target)).expanduser()
         try:
             rows = _rows(config, target)
@@ -46,10 +43,8 @@ def _rows(config: DictConfig, target: Path) -> list[Row]:
         return dataset.merge([Path(str(part)) for part in config.merge], target, shard)
     given = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     settings = Settings(**{field.name: given[field.name] for field in fields(Settings)})
-    workers = ranks.default_workers() if config.num_workers is None else config.num_workers
-    require_whole("num_workers", workers, 0)
     source = Path(str(config.source)).expanduser()
-    return dataset.prepare(source, target, settings, workers, shard)
+    return dataset.prepare(source, target, settings, workers(config), shard)
 
 
 def summary(rows: Sequence[Row], target: Path) -> str:

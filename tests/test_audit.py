@@ -63,3 +63,21 @@ def test_a_folder_without_a_split_is_refused(
 ) -> None:
     assert run(monkeypatch, f"data.root={root}") == 1
     assert "expected train/" in (said := capsys.readouterr().err) or "is no folder" in said
+
+
+@pytest.mark.parametrize("setting", ["num_workers=-1", "min_size=abc", "one_hue=2"])
+def test_a_setting_out_of_range_is_named(
+    setting: str, split: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, f"data.root={split}", setting) == 1
+    assert capsys.readouterr().err.startswith(f"error: {setting}: expected")
+
+
+def test_a_manifest_in_another_encoding_is_refused(
+    split: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (split / "manifest.csv").write_bytes("file,source\nGro\xdfmutter.jpg,x\n".encode("latin-1"))
+    assert run(monkeypatch, f"data.root={split}") == 1
+    said = capsys.readouterr().err
+    assert "manifest.csv, line 2: expected the columns that src.prepare writes" in said
+    assert said.count("\n") == 1

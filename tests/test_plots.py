@@ -13,11 +13,13 @@ def test_a_grid_shows_every_picture() -> None:
 
 def test_curves_without_a_discriminator_are_one_panel() -> None:
     curve = [(float(x), 1 / (x + 1)) for x in range(100)]
-    one, three = (plots.loss_curves(curve, judged, curve) for judged in ([], curve))
+    one, three = (plots.loss_curves(curve, judged, {"L1": curve}) for judged in ([], curve))
     assert three.shape[1] > 2.5 * one.shape[1]
 
 
 def test_a_single_point_is_drawn() -> None:
-    point, nothing = (plots.loss_curves([(0, y)], [], [(0, y)]) for y in (1.0, float("nan")))
+    point, nothing = (
+        plots.loss_curves([(0, y)], [], {"L1": [(0, y)]}) for y in (1.0, float("nan"))
+    )
     blue = [((f[..., 2] > 150) & (f[..., 0] < 100)).sum() for f in (point, nothing)]
     assert blue[0] > blue[1] == 0

@@ -244,6 +244,8 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
         (["data.image_size=20"], "data.image_size=20: expected a whole number of at least 32"),
         (["model.los.l1=1"], "los"),
         (["monitor=val/mae"], "monitor=val/mae: expected one of"),
+        (["monitor=val/psnr"], "monitor=val/psnr mode=min: expected one of max"),
+        (["mode=lowest"], "mode=lowest: expected one of min"),
         (["trainer.sync_batchnorm=true"], "sync_batchnorm=True: expected false on the CPU"),
         (["trainer.precision=16-mixed"], "expected one of 32-true, bf16-mixed"),
         (["trainer.max_epochs=0"], "no best.ckpt"),

@@ -1,6 +1,5 @@
 """Colourisers that were trained here: a checkpoint, or weights that were saved from one."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -107,14 +106,12 @@ def _trained(content: Mapping[str, Any], path: Path) -> Trained:
     checkpoint.load_strictly(network, weights, path, assign=True)
     network.float().eval()
     _try(network, path)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Trained(
         network=network,
         image_size=image_size,
         views=views,
         mean_ab=_mean_ab(content, path),
-        sha256=sha256,
+        sha256=files.sha256(path),
         name=path.name,
     )
 

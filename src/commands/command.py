@@ -4,15 +4,16 @@ import functools
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from src import errors, files
+from src import errors, files, ranks
 from src.commands import overrides
+from src.errors import UserError, require_whole
 
 RUN_DIR = "hydra.run.dir"
 
@@ -39,6 +40,21 @@ def command(
         return main
 
     return of
+
+
+def require_given(config: DictConfig, *keys: str) -> None:
+    """Refuse a configuration in which a folder is missing. Raises: UserError: naming its key."""
+    missing = OmegaConf.missing_keys(config)
+    for key in keys:
+        if key in missing:
+            raise UserError(f"{key} is not given: add {key}=DIR to the command")
+
+
+def workers(config: DictConfig) -> int:
+    """Return num_workers, or as many as the cores allow. Raises: UserError: if it is no number."""
+    count = ranks.default_workers() if config.num_workers is None else config.num_workers
+    require_whole("num_workers", count, 0)
+    return cast(int, count)
 
 
 class OwnFolder(Callback):

@@ -104,9 +104,12 @@ def _link(picture: Path, place: Path) -> None:
 
 def _settings(folder: Path) -> tuple[Settings, Path]:
     kept = files.read_json(folder / OWN / "settings.json")
-    if "settings" not in kept:
-        raise UserError(f"{folder} was not made by src.prepare")
-    return Settings(**kept["settings"]), Path(kept["source"])
+    try:
+        return Settings(**kept["settings"]), Path(kept["source"])
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder} was not made by src.prepare, or by another version of it: choose another"
+        ) from error
 
 
 def _claim(target: Path, settings: Settings, source: Path) -> None:

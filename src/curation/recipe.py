@@ -17,7 +17,7 @@ class Settings:
         image_size: pixels of the short side, or of the square.
         fit: `short` keeps the shape, `crop` takes the central square, `stretch` makes a square.
         format: of the written pictures, `jpeg` or `png`.
-        min_size, min_chroma_spread, one_hue: the thresholds of rules.Rules.
+        min_size, min_chroma_spread, one_hue: the thresholds of images.grey.Rules.
         shares: of the groups, by split.
         part: such as 3/16: the third of sixteen parts, by content.
     Raises: UserError: if one is out of its range.
@@ -39,6 +39,7 @@ class Settings:
         require_whole("min_size", self.min_size, 1)
         require_number("min_chroma_spread", self.min_chroma_spread, 0)
         require_number("one_hue", self.one_hue, 0, 1)
+        require(isinstance(self.shares, dict), "shares", self.shares, "a share of each split")
         for split, share in self.shares.items():
             require_one_of("shares", split, manifest.SPLITS)
             require_number(f"shares.{split}", share, 0, 1)

@@ -67,17 +67,16 @@ def read(folder: Path) -> list[Row]:
     Raises: UserError: if it is broken, or names files outside the data set's folder.
     """
     path = folder / NAME
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = []
-        for number, content in enumerate(csv.DictReader(file), start=2):
-            try:
-                row = _row(content)
-            except (KeyError, TypeError, ValueError) as error:
-                raise UserError(
-                    f"{path}, line {number}: expected the columns that src.prepare writes, got "
-                    f"{error}: prepare the data set anew"
-                ) from error
-            rows.append(row)
+    rows: list[Row] = []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows.extend(_row(content) for content in csv.DictReader(file))
+    # UnicodeDecodeError, of a manifest that was saved in another encoding, is a ValueError.
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise UserError(
+            f"{path}, line {len(rows) + 2}: expected the columns that src.prepare writes, got "
+            f"{error}: prepare the data set anew"
+        ) from error
     return rows
 
 

@@ -13,9 +13,10 @@ import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor
 
-from src import color, files, ranks
+from src import color, files
 from src.colorizers import registry, shipped
 from src.colorizers.colorizer import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, VIEWS, Colorizer
+from src.commands.command import workers
 from src.data.crops import Picture
 from src.errors import UserError, require, require_number, require_one_of, require_whole
 from src.evaluation import contestants, examples, pretrained, report, results
@@ -73,8 +74,7 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     Args: typed: the overrides, for the command that repeats it.
     Raises: UserError: if there is nothing to judge, or settings make no sense.
     """
-    workers = ranks.default_workers() if config.num_workers is None else config.num_workers
-    require_whole("num_workers", workers, 0)
+    num_workers = workers(config)
     _require_sense(config)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     everything = config.subset == "all"
@@ -90,7 +90,7 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     limits = None if config.keep_grey else Rules(1, config.min_chroma_spread, config.one_hue)
     shown = examples.Examples(chosen.pictures, config.protocol, field.predictions, limits)
     judge = Judge(field.contestants(), features, distances, device)
-    judged = judge.judge(shown, workers)
+    judged = judge.judge(shown, num_workers)
     if judged.left_out or judged.grey:
         results.write_left_out(folder / LEFT_OUT, judged)
     bad = [f"{name}: {reason}" for name, reason in judged.left_out.items()]

@@ -60,6 +60,8 @@ class Lite0(nn.Module):
 
     def first_layers(self, blocks: int) -> Iterator[nn.Module]:
         """Yield the stem and so many blocks, or nothing where there are none."""
+        if not 0 <= blocks <= len(self._blocks):
+            raise ValueError(f"expected 0 to {len(self._blocks)} frozen blocks, got {blocks}")
         if blocks:
             yield from (self._conv_stem, self._bn0, *self._blocks[:blocks])
 

@@ -28,16 +28,18 @@ class Lite0UNet(Generator):
         self, decoder_channels: Sequence[int], frozen_blocks: int, dropout: float = 0.0
     ) -> None:
         super().__init__()
+        *skips, deepest = TAPS.values()
+        if len(decoder_channels) != len(skips):
+            raise ValueError(f"expected {len(skips)} decoder_channels, got {len(decoder_channels)}")
         self.dropout = nn.Dropout2d(dropout)
         self.encoder = Lite0()
         self._frozen = [*self.encoder.first_layers(frozen_blocks)]
         for layer in self._frozen:
             layer.requires_grad_(False)
-        *skips, deepest = TAPS.values()
         widths = (deepest, *decoder_channels)
         self.merges = nn.ModuleList(
             DoubleConv(below + skip, width)
-            for below, skip, width in zip(widths, reversed(skips), widths[1:], strict=False)
+            for below, skip, width in zip(widths, reversed(skips), decoder_channels, strict=False)
         )
         self.width = widths[-1]
         self.head: nn.Module = nn.Sequential(nn.Conv2d(widths[-1], 2, 1), nn.Tanh())

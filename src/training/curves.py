@@ -33,10 +33,16 @@ class Curves(Callback):
     @rank_zero_only
     def _draw(self) -> None:
         rows = metrics_csv.read(self.folder / "metrics.csv")
-        generator, discriminator, l1 = (
+        generator, discriminator, l1, cross_entropy = (
             [(float(row["step"]), float(row[name])) for row in rows if row.get(name)]
-            for name in ("train/g_loss", "train/d_loss", "train/g_loss_l1")
+            for name in (
+                "train/g_loss",
+                "train/d_loss",
+                "train/g_loss_l1",
+                "train/g_loss_cross_entropy",
+            )
         )
-        if l1:
-            drawn = plots.loss_curves(generator, discriminator, l1)
+        if generator:
+            term = {"cross-entropy": cross_entropy} if cross_entropy else {"L1": l1}
+            drawn = plots.loss_curves(generator, discriminator, term)
             write_image(Image.fromarray(drawn), self.folder / "curves.png")

@@ -71,7 +71,8 @@ def _train(config: DictConfig) -> dict[str, float]:
         _say_what_is_left(folder, error)
         raise
     if config.trainer.fast_dev_run:
-        rank_zero_only(print)("Training, validation and test run. Nothing of it is kept")
+        loggers.finish(failed=False)
+        rank_zero_only(print)("Training, validation and test run. No figures or checkpoints stay")
         return figures
     run_folder.write_result(
         folder,
@@ -117,6 +118,9 @@ def _check(config: DictConfig, folder: Path) -> None:
     flags.check(config.trainer)
     known = [f"{subset}/{name}" for subset in ("val", "fit") for name in validation.FIGURES]
     require_one_of("monitor", config.monitor, known)
+    figure = config.monitor.split("/")[1]
+    better = validation.BETTER.get(figure, ("min", "max"))
+    require_one_of(f"monitor={config.monitor} mode", config.mode, better)
 
 
 def _require_judgeable(model: ColorizationModule, data: ColorizationData) -> None:

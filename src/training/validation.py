@@ -9,6 +9,8 @@ from torchmetrics import Metric
 from src.metrics import PSNR, SSIM, AbMAE, Colorfulness, DeltaE2000, LabPicture
 
 FIGURES = ("ab_mae", "psnr", "ssim", "delta_e2000", "colorfulness")
+# Whether less of a figure is better, or more; colourfulness may be chosen either way.
+BETTER = {"ab_mae": ["min"], "delta_e2000": ["min"], "psnr": ["max"], "ssim": ["max"]}
 # What stands behind a figure's name: nothing for the network; `own_mean` sees the truth.
 COLORINGS = ("", "_zero", "_constant", "_own_mean")
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -44,3 +46,16 @@ def test_the_lite0_unet_keeps_its_first_blocks_as_imagenet_made_them() -> None:
     assert "encoder._blocks.3._bn2.running_mean" in changed
     frozen = ("encoder._conv_stem", "encoder._bn0", *(f"encoder._blocks.{i}." for i in range(3)))
     assert not any(key.startswith(frozen) for key in changed)
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"decoder_channels": [8, 8, 8], "frozen_blocks": 3}, "expected 4 decoder_channels, got 3"),
+        ({"decoder_channels": [8] * 4, "frozen_blocks": 17}, "0 to 16 frozen blocks, got 17"),
+        ({"decoder_channels": [8] * 4, "frozen_blocks": -1}, "0 to 16 frozen blocks, got -1"),
+    ],
+)
+def test_shapes_that_make_no_network_are_refused(options: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        Lite0UNet(**options)
