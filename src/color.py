@@ -46,7 +46,13 @@ def rgb_to_L_ab(
     rgb: Float[Tensor, "b 3 h w"],
 ) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 2 h w"]]:
     """Split sRGB in [0, 1] into what networks see: L = L*/50 - 1 and ab = (a*, b*)/110."""
-    lab = rgb_to_lab(rgb)
+    return lab_to_L_ab(rgb_to_lab(rgb))
+
+
+def lab_to_L_ab(
+    lab: Float[Tensor, "b 3 h w"],
+) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 2 h w"]]:
+    """Scale CIELAB in CIE units to what networks see, in [-1, 1]."""
     return lab[:, :1] / L_HALF_RANGE - 1, lab[:, 1:] / AB_RANGE
 
 

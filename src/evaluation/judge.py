@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from src import color, metrics
+from src import metrics
 from src.errors import UserError
 from src.evaluation.contestants import Contestant
 from src.evaluation.examples import Example, Examples
@@ -105,7 +105,7 @@ class Judge:
     def seen(self, samples: UInt8[ndarray, "h w 3"]) -> LabPicture:
         """Return a picture as figures take it, from the pixels that a file would hold."""
         rgb = torch.from_numpy(samples).permute(2, 0, 1)[None].to(self.device)
-        return LabPicture(*color.uint8_to_L_ab(rgb))
+        return LabPicture.of_rgb(rgb.contiguous() / 255)
 
     @torch.inference_mode()
     def _measure(self, example: Example) -> tuple[Example, str, dict[str, Measured]]:

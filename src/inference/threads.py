@@ -19,6 +19,9 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Itera
     has other work.
     """
     threads = torch.get_num_threads()
+    if threads == 1:  # as within a thread of another call: one more would only cost its memory
+        yield from map(work, items)
+        return
     torch.set_num_threads(1)
     cores = min(threads, MOST)
     pending: deque[Future[Result]] = deque()

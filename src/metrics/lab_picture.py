@@ -19,6 +19,14 @@ class LabPicture:
     L: Float[Tensor, "b 1 h w"]
     ab: Float[Tensor, "b 2 h w"]
 
+    @classmethod
+    def of_rgb(cls, rgb: Float[Tensor, "b 3 h w"]) -> "LabPicture":
+        """Take pictures as they are. Args: rgb: sRGB in [0, 1]."""
+        lab = color.rgb_to_lab(rgb)
+        picture = cls(*color.lab_to_L_ab(lab))
+        vars(picture).update(rgb=rgb, lab=lab)  # so that neither is computed from the other again
+        return picture
+
     @cached_property
     def rgb(self) -> Float[Tensor, "b 3 h w"]:
         """sRGB in [0, 1]."""

@@ -144,6 +144,13 @@ def test_a_perfect_colouring_has_no_error_by_any_figure() -> None:
     assert found["colorfulness"].max() < 1
 
 
+def test_pictures_of_rgb_are_those_of_its_l_and_ab() -> None:
+    rgb = torch.rand(2, 3, 8, 8)
+    one, other = metrics.LabPicture.of_rgb(rgb), metrics.LabPicture(*color.rgb_to_L_ab(rgb))
+    for name in ("L", "ab", "rgb", "lab"):
+        torch.testing.assert_close(getattr(one, name), getattr(other, name), atol=2e-3, rtol=0)
+
+
 def test_the_other_colorfulness_takes_absolute_opponents() -> None:
     rgb = torch.rand(1, 3, 30, 20, generator=torch.Generator().manual_seed(0))
     r, g, b = (rgb[0] * 255).numpy()

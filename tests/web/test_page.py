@@ -47,6 +47,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         name: registry.from_file(save_checkpoint(place / f"{name}.ckpt", ab))
         for name, ab in {"red": (0.3, 0.1), "blue": (0.0, -0.4)}.items()
     }
+    models["zero"] = registry.load("zero", None)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("GRADIO_TEMP_DIR", folder)
         monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
@@ -171,6 +172,12 @@ def ask(served: Served, path: str, *, model: str = "red") -> dict[str, Any]:
                 if told["msg"] == "process_completed":
                     return dict(told)
     raise AssertionError("no answer")
+
+
+def test_a_method_is_chosen_as_a_model_is(served: Served) -> None:
+    answer = ask(served, str(served.folder / "examples" / "cup.jpg"), model="zero")
+    assert answer["success"]
+    assert "stays near grey" in answer["output"]["data"][2]
 
 
 def test_files_outside_its_folder_cannot_be_read(served: Served, tmp_path: Path) -> None:
