@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 ROWS = (
-    {"color", "files", "errors", "ranks", "plots", "generators", "discriminators"},
+    {"color", "files", "errors", "ranks", "plots", "pace", "generators", "discriminators"},
     {"commands", "images", "losses", "metrics"},
     {"data", "colorizers"},
     {"inference", "training"},

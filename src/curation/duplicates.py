@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image, ImageOps
-from tqdm import tqdm
 
+from src import pace
 from src.data.splits import Place, place
 
 # Two pictures are near when the bits in which their perceptual hashes differ, and twice those of
@@ -42,7 +42,7 @@ def near_pairs(own: Sequence[bytes], mirrored: Sequence[bytes]) -> Iterator[tupl
     # The product of two hashes as +1 and -1 is their length less twice their distance.
     least = WEIGHTS.sum().item() - 2 * DISTANCE
     blocks = range(0, len(own), BLOCK)
-    for top in tqdm(blocks, "near-duplicates", unit=" blocks", disable=None, delay=5):
+    for top in pace.each(blocks, "near-duplicates", len(blocks), "blocks"):
         signs = _signs(own[top : top + BLOCK]) * WEIGHTS
         for left in range(top, len(own), BLOCK):
             found = set()

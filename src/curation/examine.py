@@ -9,9 +9,8 @@ from typing import Any
 
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
-from src import files
+from src import files, pace
 from src.curation import duplicates
 from src.curation.picture_writer import Writer
 from src.images import UnreadableImageError, grey, read_rgb_and_size, require_regular
@@ -136,10 +135,10 @@ def examined(examiner: Examiner, num_workers: int) -> Iterator[Facts]:
     loader = DataLoader(
         examiner, batch_size=AT_ONCE, collate_fn=examiner.judge, num_workers=min(num_workers, count)
     )
-    with tqdm(desc="pictures", unit=" pictures", total=count, disable=None) as bar:
+    with pace.shown("examining", count, "pictures") as advance:
         for several in loader:
-            bar.update(min(AT_ONCE, count - bar.n))
             yield from several
+            advance(len(several))
 
 
 class Journal:

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
-from tqdm import tqdm
-
-from src import files
+from src import files, pace
 from src.data import picture_list
 from src.data.manifest import SPLITS, Row
 from src.data.picture_list import Listed
@@ -53,7 +51,7 @@ def write(folder: Path, rows: Sequence[Row], most: int | None) -> None:
         for number, own in enumerate(several)
     ]
     pictures: list[Listed] = []
-    for path, own in tqdm(wanted, "shards", unit=" shards", disable=None):
+    for path, own in pace.each(wanted, "writing", len(wanted), "shards"):
         pictures += _write(path, folder, own)
     for path in {*place.glob("*.tar")} - {path for path, _ in wanted}:
         path.unlink()

@@ -10,8 +10,7 @@ import zlib
 from http import HTTPStatus
 from pathlib import Path
 
-from tqdm import tqdm
-
+from src import pace
 from src.errors import UserError
 
 CHUNK = 1 << 20
@@ -60,14 +59,11 @@ def _fetch(url: str, partial: Path) -> None:
         if response.status != HTTPStatus.PARTIAL_CONTENT:
             have = 0  # the server sends the whole file again
         left = int(response.headers.get("Content-Length", 0))
-        bar = tqdm(
-            total=have + left or None, initial=have, desc=url.rsplit("/", 1)[-1],
-            unit="B", unit_scale=True, disable=None,
-        )  # fmt: skip
-        with bar, partial.open("ab" if have else "wb") as file:
+        bar = pace.shown(url.rsplit("/", 1)[-1], -(-left // CHUNK), "MiB")
+        with bar as advance, partial.open("ab" if have else "wb") as file:
             while chunk := response.read(CHUNK):
                 file.write(chunk)
-                bar.update(len(chunk))
+                advance(1)
         if left and partial.stat().st_size < have + left:
             raise ConnectionError(f"{partial.stat().st_size} of {have + left} bytes came")
 

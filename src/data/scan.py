@@ -10,9 +10,8 @@ from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
-from src import color, files
+from src import color, files, pace
 from src.data.crops import EvalFit, judged_square
 from src.images import UnreadableImageError, read_rgb
 
@@ -70,8 +69,8 @@ def scan(
         batch_size=None,
         num_workers=min(num_workers, len(fresh)),
     )
-    bar = tqdm(reader, "reading pictures", unit=" files", disable=None if fresh else True)
-    for name, (sha256, mean_ab, fault) in zip(fresh, bar, strict=True):
+    read = pace.each(reader, "reading", len(fresh), "files")
+    for name, (sha256, mean_ab, fault) in zip(fresh, read, strict=True):
         if fault:
             skipped[name] = fault
             continue

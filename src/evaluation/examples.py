@@ -10,9 +10,8 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
-from src import files, images, ranks
+from src import files, images, pace, ranks
 from src.data.collection import Collection
 from src.data.crops import Picture
 from src.errors import UserError
@@ -107,8 +106,8 @@ def _hashes(root: Path, names: Sequence[str]) -> dict[str, str]:
 
     with ThreadPoolExecutor(ranks.default_workers()) as pool:
         found = pool.map(hashed, names)
-        bar = tqdm(found, "hashing", len(names), unit=" pictures", disable=None, delay=5)
-        return dict(zip(names, bar, strict=True))
+        hashes = pace.each(found, "hashing", len(names), "pictures")
+        return dict(zip(names, hashes, strict=True))
 
 
 def _read_as_colorize(path: Path) -> Image.Image:

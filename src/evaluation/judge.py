@@ -9,9 +9,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
-from src import metrics
+from src import metrics, pace
 from src.errors import UserError
 from src.evaluation.contestants import Contestant
 from src.evaluation.examples import Example, Examples
@@ -85,8 +84,7 @@ class Judge:
             judged.gaussians[name] = {who: Gaussian() for who in ("", *self.contestants)}
         digest = hashlib.sha256()
         measured = side_by_side(self._measure, read(examples, num_workers))
-        bar = tqdm(measured, "judging", len(examples), unit=" pictures", disable=None)
-        for example, fault, found in bar:
+        for example, fault, found in pace.each(measured, "judging", len(examples), "pictures"):
             if example.is_grey:
                 judged.grey[example.name] = example.fault
             elif fault:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from src import errors, files, images
+from src import errors, files, images, pace
 from src.colorizers.colorizer import Colorizer
 from src.errors import UserError
 from src.inference.result import SUFFIXES, Options, colorize_file, output_name
@@ -53,9 +53,8 @@ class Batch:
             return
         self._inputs = {source.resolve() for source, _ in jobs}
         output.mkdir(parents=True, exist_ok=True)
-        with tqdm(jobs, unit="photo", disable=None if len(jobs) > 1 else True) as progress:
-            for source, folder in progress:
-                self._colorize(source, folder)
+        for source, folder in pace.each(jobs, "colouring", len(jobs), "photos"):
+            self._colorize(source, folder)
 
     def summary(self) -> str:
         said = [f"{self.painted} coloured"]

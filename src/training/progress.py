@@ -9,6 +9,8 @@ from typing import Any, cast
 import lightning
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 
+from src import pace
+
 
 class Throughput(Callback):
     """Log train/images_per_s: pictures over the time that training steps and loading took."""
@@ -29,14 +31,14 @@ class Throughput(Callback):
 
 
 class Progress(TQDMProgressBar):
-    """A progress bar where there is a terminal, and a line after each validation everywhere."""
+    """A bar on a terminal, in a log a line every half minute, and one after each validation."""
 
     # Without the share and batches/s, which the rest says better, the losses fit 80 columns.
     BAR_FORMAT = "{desc}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
 
     def __init__(self) -> None:
         super().__init__()
-        self._start = 0.0
+        self._start = self._told = 0.0
         self._first_epoch = 0
         if not sys.stdout.isatty():
             self.disable()
@@ -44,11 +46,29 @@ class Progress(TQDMProgressBar):
     def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         super().on_train_start(trainer, *_)
         self._start, self._first_epoch = time.perf_counter(), trainer.current_epoch
+        self._told = self._start
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         super().on_train_epoch_start(trainer, *_)
         bar = self.train_progress_bar
         bar.set_description(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:
+        super().on_train_batch_end(trainer, *args)
+        now = time.perf_counter()
+        rate = trainer.callback_metrics.get("train/images_per_s")  # none yet at the first batch
+        if self.is_enabled or trainer.global_rank != 0 or rate is None:
+            return
+        if now - self._told < pace.INTERVAL_S:
+            return
+        self._told = now
+        done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+        print(
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            f" | batch {done}/{trainer.num_training_batches}"
+            f" | {rate:.1f} images/s | {self._time_left(trainer)} left",
+            flush=True,
+        )
 
     def get_metrics(self, *args: Any) -> dict[str, Any]:
         metrics = super().get_metrics(*args)
@@ -64,6 +84,7 @@ class Progress(TQDMProgressBar):
         if trainer.sanity_checking or trainer.global_rank != 0:
             return
         seen = trainer.callback_metrics
+        self._told = time.perf_counter()
         line = (
             f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
             f" | ab-MAE: held out {seen['val/ab_mae']:.2f}"
