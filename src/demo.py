@@ -27,6 +27,10 @@ def main(arguments: list[str] | None = None) -> None:
         require_number("--port", given.port, 0, 65535)
         models = {_name(path): registry.from_file(path) for path in given.checkpoint}
         models |= {name: registry.load(name, given.checkpoint[0]) for name in given.method}
+        # The page is served and asked for here: no proxy, of whatever kind, stands in between.
+        for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+            del os.environ[name]
+        os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
         # Gradio reads both when it is imported.
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         with tempfile.TemporaryDirectory(prefix="colorization-") as folder:

@@ -17,6 +17,13 @@ import torch
 ENDING = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 # Their errors too, by name: tools that need neither of them start faster without their import.
 EXPECTED_OF = ("hydra.errors", "lightning.fabric.utilities.exceptions", "omegaconf.errors")
+# What torch says, in several ways, where loading processes run out of it.
+SHARED_MEMORY = re.compile(r"shared memory|</torch_\d|killed by signal: Bus error")
+NO_SHARED_MEMORY = (
+    "there is too little shared memory (/dev/shm) for what loading processes hand over: "
+    "data.num_workers=0 (in train; num_workers=0 elsewhere) needs none, and Docker's --shm-size=1g "
+    "gives more"
+)
 REPORT = "This is a fault of the program, not of what you typed: please report the lines above."
 
 
@@ -115,6 +122,8 @@ def is_expected(error: Exception) -> bool:
         error = cast(Exception, error.__cause__)
         if isinstance(error, TypeError):  # an argument that a class does not take
             return True
+    if lacks_shared_memory(error):
+        return True
     homes = {kind.__module__ for kind in type(error).__mro__}
     return isinstance(error, EXPECTED) or not homes.isdisjoint(EXPECTED_OF)
 
@@ -123,9 +132,17 @@ def in_one_line(error: BaseException) -> str:
     """Say what is wrong, without where in the code it was found."""
     cause = error.__cause__ if type(error).__name__ == "InstantiationException" else None
     error = cause or error
+    if lacks_shared_memory(error):
+        return NO_SHARED_MEMORY
     said = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         said = ": ".join(str(told) for told in (error.filename, error.strerror) if told)
     if "Original Traceback" in said:  # of a loading process: its last line says what happened
         said = re.sub(r"^[\w.]+: (\[Errno \d+\] )?", "", said.strip().splitlines()[-1])
     return " ".join(said.split())
+
+
+def lacks_shared_memory(error: BaseException) -> bool:
+    """Tell whether loading processes had no room in /dev/shm, of which containers have 64 MB."""
+    causes = (error, error.__cause__, error.__context__)
+    return any(isinstance(one, RuntimeError) and SHARED_MEMORY.search(str(one)) for one in causes)

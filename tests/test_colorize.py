@@ -107,6 +107,45 @@ def test_folders_are_walked_and_their_shape_is_kept(tmp_path: Path, colorize: Co
     assert made == ["a.jpg", "sub/c.png", "sub/deep/b.png"]
 
 
+def test_patterns_that_no_shell_expands_stand_for_their_files(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.jpg", "b.jpg", ".hidden.jpg", "c.png", "[d].jpg", "sub/deep/e.jpg"):
+        photo(tmp_path / "in" / name)
+    assert colorize("in/?.jpg", "--output", "out") == 0
+    assert made_in("out") == ["a.jpg", "b.jpg"]
+    assert colorize("in/[d].jpg", "in/**/*.png", "in/s*", "--output", "more") == 0
+    assert sorted(path.name for path in Path("more").rglob("*.*")) == ["[d].jpg", "c.png", "e.jpg"]
+    capsys.readouterr()
+    assert colorize("in/*.gif", "in/c.png", "--output", "last") == 1
+    assert "in/*.gif: no such file" in capsys.readouterr().err
+    assert made_in("last") == ["c.png"]
+
+
+def test_kinds_that_are_not_read_are_counted(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "in" / "a.jpg")
+    photo(tmp_path / "in" / "@eaDir" / "a.jpg" / "SYNOPHOTO_THUMB_M.jpg")
+    for name in ("a.cr2", "b.CR2", "c.psd", "a.xmp"):
+        (tmp_path / "in" / name).touch()
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.nef").touch()
+    assert colorize("in", "--output", "out") == 0
+    assert "1 coloured; left out: 2 .cr2, 1 .psd" in capsys.readouterr().out
+    assert made_in("out") == ["a.jpg"]
+    assert colorize("raw", "--output", "out") == 1
+    assert "no pictures in this folder; left out: 1 .nef" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".heic.bmp"])
+def test_results_have_names_of_any_length(tmp_path: Path, colorize: Colorize, suffix: str) -> None:
+    name = "ä" * ((255 - len(suffix)) // 2) + suffix
+    source = photo(tmp_path / "in" / name)
+    assert colorize(source, "--output", "out") == 0
+    assert len(made_in("out")) == 1
+
+
 def test_what_is_there_is_skipped_unless_it_is_to_be_overwritten(
     tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,6 +48,49 @@ def test_a_fault_of_the_program_ends_with_its_traceback_and_asks_for_a_report(
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith("Traceback")
     assert "please report" in said[-1]
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's "
+     "workers are out of shared memory. Please try to raise your shared memory limit.",
+     "unable to allocate shared memory(shm) for file </torch_7_1_0>: No space left on device (28)",
+     "Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback ...\nRuntimeError: "
+     "unable to write to file </torch_7_1_0>: No space left on device (28)"],
+)  # fmt: skip
+def test_too_little_shared_memory_is_told_with_what_helps(
+    said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+    with pytest.raises(SystemExit), ending_for_people():
+        raise error from RuntimeError(said)
+    printed = capsys.readouterr().err
+    assert "data.num_workers=0" in printed
+    assert printed.count("\n") == 1
+
+
+LOADING = """
+import torch
+from torch.utils.data import DataLoader
+from src import errors
+
+with errors.ending_for_people():
+    loader = DataLoader(torch.zeros(32, 3, 512, 512), batch_size=8, num_workers=1)
+    print(sum(len(batch) for batch in loader))
+"""
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="no unshare to limit /dev/shm")
+def test_a_small_dev_shm_ends_loading_in_one_line() -> None:
+    own = 'mount -t tmpfs -o size=4m tmpfs /dev/shm && exec "$@"'
+    script = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", own, "sh"]
+    if subprocess.run([*script, "true"], capture_output=True).returncode:
+        pytest.skip("nothing may be mounted here")
+    command = [*script, sys.executable, "-c", LOADING]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: there is too little shared memory")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_file_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:

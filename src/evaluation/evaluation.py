@@ -19,7 +19,7 @@ from src.colorizers.colorizer import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, VIEWS, Colo
 from src.commands.command import workers
 from src.data.crops import Picture
 from src.errors import UserError, require, require_number, require_one_of, require_whole
-from src.evaluation import contestants, examples, pretrained, report, results
+from src.evaluation import contestants, examples, matching, pretrained, report, results
 from src.evaluation.held_out import HeldOut, held_out
 from src.evaluation.judge import Judge, Judged
 from src.evaluation.protocols import PREDICTED, PROTOCOLS
@@ -139,9 +139,10 @@ def _field(
         colorizer.views = config.views or colorizer.views
     names = dict(zip([*loaded, *folders], contestants.names([*loaded, *folders]), strict=True))
     predictions = {}
+    suffix = None if config.predictions_suffix is None else str(config.predictions_suffix)
     for folder in folders:
         try:
-            predictions[names[folder]] = examples.matched(judged, folder)
+            predictions[names[folder]] = matching.matched(judged, folder, suffix)
         except UserError as error:
             faults.append(str(error))
     if not loaded and not predictions and not methods:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from jaxtyping import UInt8
 from numpy import ndarray
@@ -114,34 +114,6 @@ def _read_as_colorize(path: Path) -> Image.Image:
     """Read a picture as src.colorize does, whose metadata and depth are not judged."""
     page = next(images.Photo(path).pages())
     return Image.fromarray(images.eight_bit(page.samples)).convert("RGB")
-
-
-def matched(pictures: Sequence[Picture], folder: Path) -> dict[str, Path]:
-    """Find the prediction of each picture: at the same path, or of the same name, in any format.
-
-    Raises: UserError: if there is no such folder, or no name matches.
-    """
-    if not folder.is_dir():
-        raise UserError(f"predictions={folder} is no folder: give the folder of colour pictures")
-    by_path: dict[str, list[str]] = {}
-    by_stem: dict[str, list[str]] = {}
-    for name in images.find(folder):
-        by_path.setdefault(str(PurePosixPath(name).with_suffix("")), []).append(name)
-        by_stem.setdefault(PurePosixPath(name).stem, []).append(name)
-    stems = [PurePosixPath(picture.name).stem for picture in pictures]
-    found = {}
-    for picture, stem in zip(pictures, stems, strict=True):
-        own = by_path.get(str(PurePosixPath(picture.name).with_suffix("")), [])
-        if not own and stems.count(stem) == 1:
-            own = by_stem.get(stem, [])
-        if len(own) == 1:
-            found[picture.name] = folder / own[0]
-    if not found:
-        raise UserError(
-            f"no picture in predictions={folder} has the name of a judged one, such as "
-            f"{pictures[0].name!r} (whose ending may differ)"
-        )
-    return found
 
 
 class Examples(Dataset[Example]):

@@ -1,5 +1,7 @@
 """Many photos, and folders of them, on their way to one folder."""
 
+import glob
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -48,7 +50,8 @@ class Batch:
         """
         output = self._folder()
         # One that is named twice, by itself and by its folder, is one photo.
-        jobs = list(dict.fromkeys(job for photo in photos for job in self._jobs(photo, output)))
+        named = [one for photo in photos for one in expanded(photo)]
+        jobs = list(dict.fromkeys(job for photo in named for job in self._jobs(photo, output)))
         if not jobs:
             return
         self._inputs = {source.resolve() for source, _ in jobs}
@@ -140,3 +143,14 @@ class Batch:
     def _fail(self, source: Path, reason: str) -> None:
         self.failed += 1
         tqdm.write(f"{source}: {reason}", file=sys.stderr)
+
+
+def expanded(photo: Path) -> list[Path]:
+    """Return the files that a pattern such as *.jpg stands for; Windows' shells leave it as it is.
+
+    What stands for none is returned itself, so that it is reported like any file that is missing.
+    """
+    if os.path.lexists(photo) or not glob.has_magic(str(photo)):
+        return [photo]
+    found = glob.glob(str(photo.expanduser()), recursive=True)  # noqa: PTH207 (no hidden files)
+    return sorted(Path(name) for name in found) or [photo]

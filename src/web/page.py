@@ -1,10 +1,13 @@
 """A page on which a photo is dropped, seen in colour beside itself, and taken home."""
 
+import os
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
 import skimage
@@ -12,7 +15,7 @@ from PIL import Image
 
 from src.colorizers.colorizer import Colorizer
 from src.errors import EXPECTED, UserError
-from src.images import Photo, UnreadableImageError, read_rgb
+from src.images import EXTENSIONS, Photo, UnreadableImageError, read_rgb
 from src.inference import result
 from src.inference.result import Options
 
@@ -66,7 +69,18 @@ def launch(app: gr.Blocks, port: int) -> str:
     except OSError:
         raise UserError(f"port {port} of 127.0.0.1 is taken: choose another --port") from None
     print(f"The page is at {address} (Ctrl-C ends it)", flush=True)
+    if not has_screen():
+        own = urlsplit(address).port
+        print(f"To see it elsewhere: ssh -L {own}:127.0.0.1:{own} HOST, there", flush=True)
     return str(address)
+
+
+def has_screen() -> bool:
+    """Tell whether a browser can be opened on this machine by who started the page."""
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    shown = "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    return shown or sys.platform in ("darwin", "win32")
 
 
 def build(models: Mapping[str, Colorizer], folder: Path) -> gr.Blocks:
@@ -93,7 +107,9 @@ def build(models: Mapping[str, Colorizer], folder: Path) -> gr.Blocks:
         gr.Markdown(INTRODUCTION)
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
-                upload = gr.File(label="Photo", file_types=["image"], height=140)
+                upload = gr.File(
+                    label="Photo", file_types=["image", *sorted(EXTENSIONS)], height=140
+                )
                 model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)
                 with gr.Accordion("Settings", open=False):
                     size = gr.Slider(

@@ -36,7 +36,7 @@ class Served:
     """A page that is served while tests run."""
 
     def __init__(self, address: str, folder: Path, app: Any) -> None:
-        self.address, self.folder = address, folder
+        self.address, self.folder, self.app = address, folder, app
         (self.color,) = (i for i, function in app.fns.items() if function.api_name == "color")
 
 
@@ -280,6 +280,42 @@ def test_make_demo_serves_the_page_until_it_is_stopped(tmp_path: Path) -> None:
             os.killpg(make.pid, signal.SIGINT)  # as Ctrl-C does
         make.stdout.read()  # until the last of its processes has ended
     assert not list(tmp_path.glob("colorization-*"))
+
+
+PROXIES = {
+    "http_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "nonsense", "ALL_PROXY": "socks5://10.0.0.1:1",
+    "no_proxy": "",
+}  # fmt: skip
+
+
+def test_the_page_starts_whatever_proxies_say_and_tells_how_it_is_seen_from_afar(
+    tmp_path: Path,
+) -> None:
+    checkpoint = save_checkpoint(tmp_path / "a.ckpt")
+    hidden = ("DISPLAY", "WAYLAND_DISPLAY")
+    own = {name: value for name, value in os.environ.items() if name not in hidden} | PROXIES
+    command = [sys.executable, "-m", "src.demo", "--port", "0", "--checkpoint", str(checkpoint)]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as page:
+        try:
+            assert page.stdout is not None
+            said = page.stdout.readline()
+            assert said.startswith("The page is at http://127.0.0.1:")
+            port = urllib.parse.urlparse(said.split()[4]).port
+            assert f"ssh -L {port}:127.0.0.1:{port} HOST" in page.stdout.readline()
+        finally:
+            page.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("name", ["a.mpo", "a.jp2", "a.JFIF", "a.heic", "a.dng", "a.TIF"])
+def test_the_file_box_takes_what_colorize_takes(
+    served: Served, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    utils = pytest.importorskip("gradio_client.utils")
+    [box] = [one for one in served.app.blocks.values() if isinstance(one, gradio.File)]
+    monkeypatch.setattr(utils, "get_mimetype", lambda _: None)  # where /etc/mime.types is empty
+    assert utils.is_valid_file(name, box.file_types)
 
 
 def test_mistakes_end_with_one_line(
