@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m src.export",
         description="Write a trained generator as ONNX, for any size and batch, and check it "
-        "against PyTorch; or its weights alone as float16 safetensors. "
+        "against PyTorch; or only its weights, as float16 safetensors. "
         "python -m src.colorize takes either file as its --checkpoint.",
     )
     parser.add_argument("checkpoint", type=Path, help="a trained .ckpt")
@@ -62,7 +62,7 @@ def pictures(image_size: int) -> list[Float[Tensor, "_ 1 _ _"]]:
         for page in images.Photo(path).pages()
     ]
     generator = torch.Generator().manual_seed(0)
-    # Larger ones too: what a network does with them alone would else go unseen.
+    # Larger ones too: what a network does only with them would else go unseen.
     larger = (1, 2 * image_size + 5, 2 * image_size)
     for batch, height, width in ((1, image_size, image_size), larger, (3, 37, 50), (2, 70, 33)):
         checked.append(torch.rand(batch, 1, height, width, generator=generator) * 2 - 1)

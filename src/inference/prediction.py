@@ -73,7 +73,7 @@ def _seen(colorizer: Colorizer, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b
     try:
         ab = colorizer(L)
     except RuntimeError as error:  # torch's word for memory that is not there
-        if "allocate memory" not in str(error):
+        if "DefaultCPUAllocator" not in str(error):
             raise
         raise MemoryError(f"too little memory to predict {L.shape[3]}x{L.shape[2]}") from error
     if not ab.isfinite().all():

@@ -93,7 +93,7 @@ def colorize_file(photo: Photo, target: Path, colorizer: Colorizer, options: Opt
                 shutil.copyfile(photo.path, partial)
             _keep_time(photo.path, target)
             return ["in colour already: copied as it is"]
-        notes.append("in colour already: it changed its format alone")
+        notes.append("in colour already: only its format changed")
     chroma: list[float] = []
     pixels = sum(width * height for width, height in photo.sizes) * (1 + options.side_by_side)
     pages = _painted(photo, form, colorizer, options, chroma, notes)

@@ -51,3 +51,19 @@ def test_the_mean_of_mirrored_views_has_no_side() -> None:
 def test_the_mean_of_six_views_is_that_of_the_three_sizes() -> None:
     blue = predict(SAMPLES, Lopsided(), views=6).ab[:, 1]
     torch.testing.assert_close(blue, torch.full_like(blue, (40 + 48 + 64) / 300))
+
+
+def test_missing_memory_is_told_from_a_fault_of_the_program() -> None:
+    class Failing(Lopsided):
+        def __init__(self, bytes_asked: int) -> None:
+            super().__init__()
+            self.bytes_asked = bytes_asked
+
+        def __call__(self, L: Tensor, hints: object = None, reference: object = None) -> Tensor:
+            torch.empty(self.bytes_asked, dtype=torch.uint8)
+            return L.view(7, 7)
+
+    with pytest.raises(MemoryError, match="too little memory to predict 48x48"):
+        predict(SAMPLES, Failing(2**48))
+    with pytest.raises(RuntimeError, match="invalid for input"):
+        predict(SAMPLES, Failing(1))
