@@ -41,7 +41,7 @@ class Facts:
     fault: str = ""
     width: int = 0
     height: int = 0
-    colors: grey.Colors | None = None
+    colors: grey.ChromaStatistics | None = None
     looks: tuple[str, str] = ("", "")
 
     @property
@@ -117,7 +117,7 @@ class Examiner(Dataset[Seen | Facts | None]):
             self._judged(one, next(measured)) if isinstance(one, Seen) else one for one in known
         ]
 
-    def _judged(self, seen: Seen, colors: grey.Colors) -> Facts:
+    def _judged(self, seen: Seen, colors: grey.ChromaStatistics) -> Facts:
         facts = seen.facts
         fault = self.limits.fault(facts.width, facts.height, colors)
         if not fault and self.writer and seen.shrunk:
@@ -175,7 +175,7 @@ def _line(facts: Facts) -> str:
 def _parsed(line: str) -> Facts | None:
     try:
         content = json.loads(line)
-        content["colors"] = content["colors"] and grey.Colors(**content["colors"])
+        content["colors"] = content["colors"] and grey.ChromaStatistics(**content["colors"])
         content["stamp"], content["looks"] = tuple(content["stamp"]), tuple(content["looks"])
         return Facts(**content)
     except (KeyError, TypeError, ValueError):

@@ -11,19 +11,35 @@ ORIENTATION = ExifTags.Base.Orientation
 DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 # What describes a photograph; the rest of a TIFF's first directory describes its samples.
 DESCRIPTIVE = {
-    ExifTags.Base.DocumentName, ExifTags.Base.ImageDescription, ExifTags.Base.Make,
-    ExifTags.Base.Model, ExifTags.Base.PageName, ExifTags.Base.PageNumber, ExifTags.Base.Software,
-    ExifTags.Base.DateTime, ExifTags.Base.Artist, ExifTags.Base.HostComputer,
-    ExifTags.Base.Rating, ExifTags.Base.RatingPercent, ExifTags.Base.Copyright,
-    ExifTags.Base.XPTitle, ExifTags.Base.XPComment, ExifTags.Base.XPAuthor,
-    ExifTags.Base.XPKeywords, ExifTags.Base.XPSubject, ExifTags.Base.ProcessingSoftware,
-}  # fmt: skip
+    ExifTags.Base.DocumentName,
+    ExifTags.Base.ImageDescription,
+    ExifTags.Base.Make,
+    ExifTags.Base.Model,
+    ExifTags.Base.PageName,
+    ExifTags.Base.PageNumber,
+    ExifTags.Base.Software,
+    ExifTags.Base.DateTime,
+    ExifTags.Base.Artist,
+    ExifTags.Base.HostComputer,
+    ExifTags.Base.Rating,
+    ExifTags.Base.RatingPercent,
+    ExifTags.Base.Copyright,
+    ExifTags.Base.XPTitle,
+    ExifTags.Base.XPComment,
+    ExifTags.Base.XPAuthor,
+    ExifTags.Base.XPKeywords,
+    ExifTags.Base.XPSubject,
+    ExifTags.Base.ProcessingSoftware,
+}
 # Of the directory of EXIF: how the samples were stored.
 STALE = (
-    ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight, ExifTags.Base.Gamma,
-    ExifTags.Base.ComponentsConfiguration, ExifTags.Base.CompressedBitsPerPixel,
+    ExifTags.Base.ExifImageWidth,
+    ExifTags.Base.ExifImageHeight,
+    ExifTags.Base.Gamma,
+    ExifTags.Base.ComponentsConfiguration,
+    ExifTags.Base.CompressedBitsPerPixel,
     ExifTags.IFD.Interop,
-)  # fmt: skip
+)
 PLACES = (0x9214, 0xA214)  # the subject's area and its middle
 USER_COMMENT = ExifTags.Base.UserComment
 X_RESOLUTION, Y_RESOLUTION = ExifTags.Base.XResolution, ExifTags.Base.YResolution

@@ -19,7 +19,7 @@ NEXT_IN_LIGHTNESS = 32  # pixels
 
 
 @dataclass(frozen=True)
-class Colors:
+class ChromaStatistics:
     """A picture's colours in Lab.
 
     Attributes:
@@ -37,31 +37,31 @@ class Colors:
     hue_counts: list[int]
 
 
-def measure(image: Image.Image) -> Colors:
+def measure(image: Image.Image) -> ChromaStatistics:
     """Measure the colours of a picture in 8-bit sRGB."""
     return measure_each([image])[0]
 
 
-def measure_each(images: Sequence[Image.Image]) -> list[Colors]:
+def measure_each(images: Sequence[Image.Image]) -> list[ChromaStatistics]:
     """Measure the colours of one picture or more; Lab is made of all at once, which is faster."""
     shape = SIDE, SIDE
     small = [np.array(one.resize(shape, Image.Resampling.BOX, reducing_gap=2.0)) for one in images]
     rgb = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2) / 255
     lab = color.rgb_to_lab(rgb).flatten(2).double()
     hues = color.hue_bins(lab).numpy()
-    return [_colors(*both) for both in zip(lab.numpy(), hues, strict=True)]
+    return [_measured(*both) for both in zip(lab.numpy(), hues, strict=True)]
 
 
-def _colors(lab: Float[ndarray, "3 n"], hue: Int[ndarray, " n"]) -> Colors:
+def _measured(lab: Float[ndarray, "3 n"], hue: Int[ndarray, " n"]) -> ChromaStatistics:
     chroma = np.hypot(lab[1], lab[2])
     spread = float(np.sqrt(np.square(_untinted(lab[0], lab[1:])).sum(axis=0).mean()))
     count = len(color.HUES)
     cell = np.where(hue == count, 0, 1 + hue * 3 + np.digitize(chroma, STRONG))
     counts = np.bincount(cell, minlength=1 + 3 * count).tolist()
     unity = np.hypot(*lab[1:].mean(axis=1)) / max(chroma.mean(), 1e-9)
-    return Colors(
+    return ChromaStatistics(
         round(float(chroma.mean()), 3), round(spread, 3), round(float(unity), 4), counts
-    )  # fmt: skip
+    )
 
 
 def _untinted(L: Float[ndarray, " n"], ab: Float[ndarray, "2 n"]) -> Float[ndarray, "2 n"]:
@@ -80,15 +80,15 @@ class Rules:
 
     Attributes:
         min_size: pixels of the short side.
-        min_chroma_spread: of Colors, in Lab.
-        one_hue: the hue_unity of Colors above which a picture has one hue.
+        min_chroma_spread: of ChromaStatistics, in Lab.
+        one_hue: the hue_unity of ChromaStatistics above which a picture has one hue.
     """
 
     min_size: int
     min_chroma_spread: float = 1.25
     one_hue: float = 0.985
 
-    def fault(self, width: int, height: int, colors: Colors) -> str:
+    def fault(self, width: int, height: int, colors: ChromaStatistics) -> str:
         """Say why a picture is rejected; empty where it is not."""
         if min(width, height) < self.min_size:
             return f"too small: short side of {min(width, height)} under min_size={self.min_size}"

@@ -33,8 +33,15 @@ SYSTEM_FOLDERS = frozenset(
     | {"system volume information", "temporary items"}
 )
 # Endings of folders that a program shows as one file, with previews of the photos that it manages.
-PACKAGES = (".lrdata", ".lrcat-data", ".cosessiondb", ".cocatalogdb", ".aplibrary", ".photolibrary",
-            ".photoslibrary")  # fmt: skip
+PACKAGES = (
+    ".lrdata",
+    ".lrcat-data",
+    ".cosessiondb",
+    ".cocatalogdb",
+    ".aplibrary",
+    ".photolibrary",
+    ".photoslibrary",
+)
 
 
 @dataclass(frozen=True)

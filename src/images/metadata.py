@@ -61,7 +61,12 @@ def of_image(image: Image.Image) -> Metadata:
     photoshop = b"".join(
         content.removeprefix(PHOTOSHOP) for _, content in segments if content.startswith(PHOTOSHOP)
     )
-    photoshop = photoshop or _raw_profile(text, "8bim") or _raw_profile(text, "iptc")
+    photoshop = (
+        photoshop
+        or image.info.get("iptc")
+        or _raw_profile(text, "8bim")
+        or _raw_profile(text, "iptc")
+    )
     comments = [content for name, content in segments if name == "COM"]
     if not comments and isinstance(told := image.info.get("comment"), bytes | str):
         comments = [told.encode() if isinstance(told, str) else told]
@@ -72,6 +77,7 @@ def of_image(image: Image.Image) -> Metadata:
         extended_xmp=_extended_xmp(content for _, content in segments),
         photoshop=_photoshop(photoshop, b""),
         comments=tuple(comments),
+        geo=image.info.get("geo", {}),
         text={key: value for key, value in text.items() if not key.startswith(TECHNICAL_TEXT)},
         dpi=exif_.known(float(across), float(down)) or exif_.resolution(exif),
         turned=_is_turned(exif),

@@ -49,3 +49,12 @@ class Raster:
         turn = UPRIGHT.get(self.orientation, np.asarray)
         samples = turn(profiles.to_srgb(self.samples, self.space, self.profile))
         return samples, None if self.alpha is None else turn(self.alpha)
+
+
+def scaled(samples: Samples, bits: int) -> Samples:
+    """Let samples of so many bits fill the range of their type."""
+    full = samples.dtype.itemsize * 8
+    if bits == full:
+        return samples
+    steps = np.arange(1 << bits) * ((1 << full) - 1) / ((1 << bits) - 1)
+    return steps.astype(samples.dtype)[samples]

@@ -5,17 +5,26 @@ from typing import IO
 import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
-from src.images import metadata, png, profiles
+from src.images import jp2, metadata, png, profiles
 from src.images.faults import UnreadableImageError
 from src.images.metadata import Metadata
-from src.images.raster import Raster, Samples
+from src.images.raster import Raster, Samples, scaled
 
 # Pillow opens more formats than these; some of them start other programs (EPS) or are exotic
 # enough to be an attack surface only.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "WEBP")
 # How camera raw begins that is no TIFF.
-RAW_HEADS = (b"FUJIFILMCCD-RAW", b"FOVb", b"IIII", b"IIRO", b"IIRS", b"IIU\0", b"MMMM", b"MMOR",
-             b"\0MRM")  # fmt: skip
+RAW_HEADS = (
+    b"FUJIFILMCCD-RAW",
+    b"FOVb",
+    b"IIII",
+    b"IIRO",
+    b"IIRS",
+    b"IIU\0",
+    b"MMMM",
+    b"MMOR",
+    b"\0MRM",
+)
 TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEIF_BRANDS = {b"heic", b"heif", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"}
 NOT_DEVELOPED = (
@@ -50,6 +59,9 @@ class PillowFile:
         animated = bool(getattr(self._image, "is_animated", False))
         self.animated = self.format != "JPEG" and animated
         self.sizes = [self._image.size]
+        if self.format == "JPEG2000":
+            self._image.info.pop("comment", None)  # the encoder's own
+            self._image.info.update(jp2.info(file))
 
     def raster(self, _: int, short_side: int | None = None) -> Raster:
         """Read it. Args: short_side: of which a JPEG may be decoded smaller, but not below."""
@@ -57,7 +69,11 @@ class PillowFile:
         if short_side is not None:
             image.draft(None, (short_side, short_side))
         if image.format == "PNG" and ";16" in str(image.tile[:1]):
-            samples, alpha, space = _deep_png(self._file)
+            samples, alpha, space = _split(_decoded(self._file, "png_decode"))
+        elif image.info.get("bits", 8) > 8 and image.mode in ("I;16", "RGB", "RGBA"):
+            # The stream only: of the whole file, the decoder would apply the profile itself.
+            decoded = _decoded(self._file, "jpeg2k_decode", image.info["codestream"])
+            samples, alpha, space = _split(scaled(decoded, image.info["bits"]))
         else:
             image.load()
             samples, alpha, space = _samples(image)
@@ -107,11 +123,16 @@ def _samples(image: Image.Image) -> tuple[Samples, Samples | None, bytes]:
     return np.asarray(image.convert("L" if grey else "RGB")), None, space
 
 
-def _deep_png(file: IO[bytes]) -> tuple[Samples, Samples | None, bytes]:
+def _decoded(file: IO[bytes], decoder: str, start: int = 0) -> Samples:
+    """Decode what Pillow would cut to 8 bits. Args: start: in the file."""
     import imagecodecs
 
-    file.seek(0)
-    samples = imagecodecs.png_decode(file.read())
+    file.seek(start)
+    decoded: Samples = getattr(imagecodecs, decoder)(file.read())
+    return decoded
+
+
+def _split(samples: Samples) -> tuple[Samples, Samples | None, bytes]:
     samples = samples[..., None] if samples.ndim == 2 else samples
     alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
     if samples.shape[2] < 3:

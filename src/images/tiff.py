@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 from src.images import metadata, profiles
 from src.images.faults import UnreadableImageError, require_safe
 from src.images.metadata import Metadata
-from src.images.raster import Raster, Samples
+from src.images.raster import Raster, Samples, scaled
 from src.images.reader import NOT_DEVELOPED
 
 REDUCED_OR_MASK = 0b101  # of tag 254
@@ -81,8 +81,8 @@ class TiffFile:
         else:
             if _has_alpha(page) and samples.shape[2] > channels:
                 alpha = samples[..., channels]
-            samples = _scaled(samples, page.bitspersample)
-            alpha = None if alpha is None else _scaled(alpha, page.bitspersample)
+            samples = scaled(samples, page.bitspersample)
+            alpha = None if alpha is None else scaled(alpha, page.bitspersample)
             samples = samples[..., 0] if channels == 1 else samples[..., :channels]
             if page.photometric == WHITE_IS_ZERO:
                 samples = np.iinfo(samples.dtype).max - samples
@@ -155,14 +155,6 @@ def _samples(page: tifffile.TiffPage) -> Samples:
     if samples.dtype.kind not in "u" + signed or samples.dtype.itemsize > 2:
         raise UnreadableImageError(f"samples of unknown range ({samples.dtype})")
     return samples
-
-
-def _scaled(samples: Samples, bits: int) -> Samples:
-    full = samples.dtype.itemsize * 8
-    if bits == full:
-        return samples
-    steps = np.arange(1 << bits) * ((1 << full) - 1) / ((1 << bits) - 1)
-    return steps.astype(samples.dtype)[samples]
 
 
 def _palette(page: tifffile.TiffPage) -> Samples:

@@ -49,7 +49,7 @@ def write(pages: Iterable[Page], path: Path, pixels: int) -> None:
                 extrasamples=None if page.alpha is None else ["unassalpha"],
                 iccprofile=srgb(),
                 resolution=page.metadata.dpi,
-                resolutionunit="INCH",
+                resolutionunit="INCH" if page.metadata.dpi else "NONE",
                 software=False,
                 extratags=[*_tags(page), *pointers],
             )

@@ -141,13 +141,17 @@ def _shared(
 ) -> list[str]:
     """Fill each empty place for what another place says; return what has none."""
     iim = iptc.texts(metadata.iptc)
+    unsaid: list[str] = []  # where another place says something else
     homeless = sorted(set(iim) - {field.iptc for field in FIELDS} - PARTS)
     for field in FIELDS:
         said = packet.values(field.xmp)
         of_iptc = _of_iptc(iim, field)
         if said and of_iptc and not _agree(said, of_iptc):
             homeless.append(field.iptc or 0)
-        values = said or of_iptc or _of_exif(told, field) or _of_png(metadata, field)
+        of_png = _of_png(metadata, field)
+        values = said or of_iptc or _of_exif(told, field) or of_png
+        if field.png != COMMENT and of_png and not set(of_png) <= {*values, "; ".join(values)}:
+            unsaid.append(str(field.png))
         if not values:
             continue
         if not said:
@@ -166,7 +170,7 @@ def _shared(
         numbers = ", ".join(f"2:{number:02}" for number in sorted(homeless))
         lost.append(f"a WebP has no place for IPTC's {numbers}")
     known = {field.png.lower() for field in FIELDS if field.png}
-    words = [keyword for keyword in metadata.text if keyword.lower() not in known]
+    words = unsaid + [keyword for keyword in metadata.text if keyword.lower() not in known]
     if words and form != "PNG":
         lost.append(f"a {NAMES.get(form, form)} has no place for its text: {', '.join(words)}")
     return lost

@@ -38,22 +38,19 @@ def _name(qualified: str) -> str:
 
 # No longer true of an upright, coloured sRGB copy: how the samples were stored, checksums of what
 # stood there, thumbnails.
-STALE = {
-    *(f"tiff:{local}" for local in (
-        "Orientation", "ImageWidth", "ImageLength", "BitsPerSample", "Compression",
-        "PhotometricInterpretation", "SamplesPerPixel", "PlanarConfiguration", "NativeDigest",
-        "YCbCrCoefficients", "YCbCrPositioning", "YCbCrSubSampling", "TransferFunction",
-        "WhitePoint", "PrimaryChromaticities", "ReferenceBlackWhite",
-    )),
-    *(f"exif:{local}" for local in (
-        "PixelXDimension", "PixelYDimension", "ColorSpace", "ComponentsConfiguration",
-        "CompressedBitsPerPixel", "NativeDigest",
-    )),
-    *(f"photoshop:{local}" for local in (
-        "ColorMode", "ICCProfile", "LegacyIPTCDigest", "EmbeddedXMPDigest",
-    )),
-    "dc:format", "exifEX:Gamma", "xmp:Thumbnails", "xmpNote:HasExtendedXMP",
-}  # fmt: skip
+STALE_OF = {
+    "dc": "format",
+    "exif": "PixelXDimension PixelYDimension ColorSpace ComponentsConfiguration "
+    "CompressedBitsPerPixel NativeDigest",
+    "exifEX": "Gamma",
+    "photoshop": "ColorMode ICCProfile LegacyIPTCDigest EmbeddedXMPDigest",
+    "tiff": "Orientation ImageWidth ImageLength BitsPerSample Compression SamplesPerPixel "
+    "PhotometricInterpretation PlanarConfiguration NativeDigest TransferFunction WhitePoint "
+    "PrimaryChromaticities ReferenceBlackWhite YCbCrCoefficients YCbCrPositioning YCbCrSubSampling",
+    "xmp": "Thumbnails",
+    "xmpNote": "HasExtendedXMP",
+}
+STALE = {f"{prefix}:{local}" for prefix, names in STALE_OF.items() for local in names.split()}
 # Settings of raw developers; gain and depth maps, and films, that lay beside the picture.
 STALE_NAMESPACES = (
     "http://ns.adobe.com/camera-raw-settings/1.0/",
@@ -73,8 +70,13 @@ STALE_NAMESPACES = (
 )
 STALE_BEGINNINGS = ("MotionPhoto", "MicroVideo")  # of phones, in namespaces of their own
 # Where in the picture something is.
-PLACES = {"mwg-rs:Regions", "MP:RegionInfo", "Iptc4xmpExt:ImageRegion", "exif:SubjectArea",
-          "exif:SubjectLocation"}  # fmt: skip
+PLACES = {
+    "mwg-rs:Regions",
+    "MP:RegionInfo",
+    "Iptc4xmpExt:ImageRegion",
+    "exif:SubjectArea",
+    "exif:SubjectLocation",
+}
 PLACES_NAMESPACES = ("http://ns.google.com/photos/1.0/panorama/",)
 
 

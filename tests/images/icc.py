@@ -39,8 +39,12 @@ def grey(curve: Curve, name: str = "grey", version: int = 2) -> bytes:
     return _profile(b"GRAY", name, version, {b"kTRC": _sampled(curve)})
 
 
-def rgb(colorants: tuple[tuple[float, ...], ...], curve: Curve | bytes, name: str = "rgb",
-        version: int = 2) -> bytes:  # fmt: skip
+def rgb(
+    colorants: tuple[tuple[float, ...], ...],
+    curve: Curve | bytes,
+    name: str = "rgb",
+    version: int = 2,
+) -> bytes:
     tags = {
         f"{channel}XYZ".encode(): _xyz(xyz) for channel, xyz in zip("rgb", colorants, strict=True)
     }
@@ -92,9 +96,13 @@ def _fixed(values: tuple[float, ...]) -> bytes:
 
 
 def _profile(
-    space: bytes, name: str, version: int, tags: dict[bytes, bytes], kind: bytes = b"mntr",
+    space: bytes,
+    name: str,
+    version: int,
+    tags: dict[bytes, bytes],
+    kind: bytes = b"mntr",
     connection: bytes = b"XYZ ",
-) -> bytes:  # fmt: skip
+) -> bytes:
     if version == 2:
         ascii_name = name.encode() + b"\0"
         told = b"desc" + bytes(4) + len(ascii_name).to_bytes(4, "big") + ascii_name + bytes(78)

@@ -54,13 +54,34 @@ def test_what_two_links_share_is_found_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "folder",
-    ["@eaDir", "#recycle", "@Recycle", ".Trash-1000", ".Trashes", "$RECYCLE.BIN", "__MACOSX",
-     "My Catalog Previews.lrdata", "Photos Library.photoslibrary", "System Volume Information",
-     ".thumbnails", ".AppleDouble", "lost+found", ".@__thumb"],
-)  # fmt: skip
+    [
+        "@eaDir",
+        "#recycle",
+        "@Recycle",
+        ".Trash-1000",
+        ".Trashes",
+        "$RECYCLE.BIN",
+        "__MACOSX",
+        "My Catalog Previews.lrdata",
+        "Photos Library.photoslibrary",
+        "System Volume Information",
+        ".thumbnails",
+        ".AppleDouble",
+        "lost+found",
+        ".@__thumb",
+    ],
+)
 def test_what_systems_keep_in_folders_is_no_photograph(tmp_path: Path, folder: str) -> None:
-    make(tmp_path, "a.jpg", f"{folder}/a.jpg", f"album/{folder}/b/SYNOPHOTO_THUMB_M.jpg",
-         "._a.jpg", "Thumbs.db", f"{folder}/raw.cr2", "._raw.cr2")  # fmt: skip
+    make(
+        tmp_path,
+        "a.jpg",
+        f"{folder}/a.jpg",
+        f"album/{folder}/b/SYNOPHOTO_THUMB_M.jpg",
+        "._a.jpg",
+        "Thumbs.db",
+        f"{folder}/raw.cr2",
+        "._raw.cr2",
+    )
     listed = images.listing(tmp_path)
     assert listed.names == ["a.jpg"]
     assert not listed.left_out

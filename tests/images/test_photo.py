@@ -89,6 +89,20 @@ def test_16_bit_grey_is_read_in_all_its_forms(tmp_path: Path) -> None:
         assert (page.alpha is not None) == (path.name == "alpha.png")
 
 
+@pytest.mark.parametrize("codec", ["jp2", "j2k"])
+@pytest.mark.parametrize("bits", [12, 16])
+def test_deep_jpeg_2000_keeps_its_depth(tmp_path: Path, codec: str, bits: int) -> None:
+    for samples in (DEEP, color(DEEP)):
+        stored = samples >> (16 - bits)
+        encoded = imagecodecs.jpeg2k_encode(
+            stored, level=0, reversible=True, codecformat=codec, bitspersample=bits
+        )
+        (tmp_path / "a.jp2").write_bytes(encoded)
+        page = only_page(tmp_path / "a.jp2")
+        assert page.samples.dtype == np.uint16
+        assert np.abs(page.samples.astype(int) - samples).max() <= (16 if bits == 12 else 0)
+
+
 def test_planar_and_12_bit_tiffs_are_read(tmp_path: Path) -> None:
     planes = np.moveaxis(color(DEEP), -1, 0)
     tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
@@ -106,9 +120,15 @@ def test_orientation_is_applied_once(tmp_path: Path, name: str, orientation: int
     upright = np.zeros((40, 60), np.uint16 if "deep" in name else np.uint8)
     upright[:20, :30] = np.iinfo(upright.dtype).max
     turned = {
-        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
-        5: upright.T, 6: np.rot90(upright), 7: upright[::-1, ::-1].T, 8: np.rot90(upright, 3),
-    }[orientation]  # fmt: skip
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: np.rot90(upright),
+        7: upright[::-1, ::-1].T,
+        8: np.rot90(upright, 3),
+    }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(np.ascontiguousarray(turned)).save(tmp_path / name, exif=exif)
@@ -117,8 +137,12 @@ def test_orientation_is_applied_once(tmp_path: Path, name: str, orientation: int
         page.samples.astype(float).reshape(40, 60, -1)[..., 0] - upright
     ).mean() < 0.02 * (upright.max())
     form = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF"}[Path(name).suffix]
-    again = save(color(page.samples.reshape(40, 60, -1)[..., 0]), tmp_path / f"again{name}", form,
-                 exif=page.metadata.exif)  # fmt: skip
+    again = save(
+        color(page.samples.reshape(40, 60, -1)[..., 0]),
+        tmp_path / f"again{name}",
+        form,
+        exif=page.metadata.exif,
+    )
     assert only_page(again).samples.shape[:2] == (40, 60)
 
 
@@ -153,10 +177,13 @@ def test_pages_of_a_tiff_are_read_one_by_one_without_thumbnails(tmp_path: Path) 
         file.write(color(RAMP), photometric="rgb")
     pages = list(Photo(tmp_path / "a.tif").pages())
     assert [(page.samples.shape, page.samples.dtype) for page in pages] == [
-        ((40, 60), np.dtype("u1")), ((40, 60), np.dtype("u2")), ((40, 60, 3), np.dtype("u1"))
-    ]  # fmt: skip
-    as_color = [Page(color(page.samples) if page.samples.ndim == 2 else page.samples)
-                for page in pages]  # fmt: skip
+        ((40, 60), np.dtype("u1")),
+        ((40, 60), np.dtype("u2")),
+        ((40, 60, 3), np.dtype("u1")),
+    ]
+    as_color = [
+        Page(color(page.samples) if page.samples.ndim == 2 else page.samples) for page in pages
+    ]
     write_pages(as_color, tmp_path / "b.tif", "TIFF", 9000)
     again = list(Photo(tmp_path / "b.tif").pages())
     assert all(np.array_equal(a.samples, b.samples) for a, b in zip(as_color, again, strict=True))
@@ -195,8 +222,11 @@ def test_a_heic_photo_is_read_and_the_missing_package_is_named(
 def test_truncated_files_are_refused(tmp_path: Path, name: str) -> None:
     samples = np.random.default_rng(0).integers(0, 256, (90, 90, 3)).astype(np.uint8)
     form = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF"}[Path(name).suffix]
-    whole = save(samples.astype(np.uint16) * 257 if "deep" in name else samples,
-                 tmp_path / f"whole_{name}", form).read_bytes()  # fmt: skip
+    whole = save(
+        samples.astype(np.uint16) * 257 if "deep" in name else samples,
+        tmp_path / f"whole_{name}",
+        form,
+    ).read_bytes()
     for share in (0.02, 0.3, 0.9):
         (tmp_path / name).write_bytes(whole[: int(len(whole) * share)])
         with pytest.raises(UnreadableImageError):

@@ -103,6 +103,23 @@ def test_rgb_profiles_are_applied(tmp_path: Path, kind: str, name: str) -> None:
     assert np.abs(both_read(path) - converted(Image.fromarray(PALETTE), OF_RGB[kind])).max() < 1.5
 
 
+@pytest.mark.parametrize("kind", OF_RGB)
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_profiles_of_jpeg_2000_are_applied(tmp_path: Path, kind: str, depth: Any) -> None:
+    samples = PALETTE.astype(depth) * (257 if depth == np.uint16 else 1)
+    content = imagecodecs.jpeg2k_encode(samples, level=0, reversible=True, codecformat="jp2")
+    at = content.index(b"colr") - 4
+    box = struct.pack(">L4sBBB", 11 + len(OF_RGB[kind]), b"colr", 2, 0, 0) + OF_RGB[kind]
+    grown = struct.pack(">L", len(box) - 15)
+    header = content.index(b"jp2h") - 4
+    (length,) = struct.unpack_from(">L", content, header)
+    length += struct.unpack(">l", grown)[0]
+    parts = [content[:header], struct.pack(">L", length), content[header + 4 : at], box]
+    (tmp_path / "a.jp2").write_bytes(b"".join(parts) + content[at + 15 :])
+    expected = converted(Image.fromarray(PALETTE), OF_RGB[kind])
+    assert np.abs(both_read(tmp_path / "a.jp2") - expected).max() < 1.5
+
+
 def test_value_64_of_linear_light_is_137_in_srgb(tmp_path: Path) -> None:
     samples = np.full((4, 4, 3), 64, np.uint8)
     path = save(samples, tmp_path / "a.png", OF_RGB["linear that says sRGB"])
@@ -137,8 +154,9 @@ def test_cmyk_is_read_by_its_profile(tmp_path: Path, depth: Any) -> None:
     tifffile.imwrite(tmp_path / "a.tif", stored, photometric="separated", iccprofile=profile)
     assert np.abs(both_read(tmp_path / "a.tif") - expected).max() <= 1
     if depth == np.uint8:
-        Image.fromarray(ink, "CMYK").save(tmp_path / "a.jpg", quality=100, subsampling=0,
-                                          icc_profile=profile)  # fmt: skip
+        Image.fromarray(ink, "CMYK").save(
+            tmp_path / "a.jpg", quality=100, subsampling=0, icc_profile=profile
+        )
         assert np.abs(both_read(tmp_path / "a.jpg") - expected).mean() < 3
 
 
@@ -147,9 +165,11 @@ def test_cmyk_is_read_by_its_profile(tmp_path: Path, depth: Any) -> None:
 def test_lab_is_read(tmp_path: Path, depth: Any, photometric: str) -> None:
     rgb = np.array([[[200, 60, 40], [30, 90, 160], [128, 128, 128], [250, 250, 245]]], np.uint8)
     lab = ImageCms.profileToProfile(
-        Image.fromarray(rgb), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"),
+        Image.fromarray(rgb),
+        ImageCms.createProfile("sRGB"),
+        ImageCms.createProfile("LAB"),
         outputMode="LAB",
-    )  # fmt: skip
+    )
     assert lab is not None
     L, ab = np.asarray(lab)[..., :1].astype(int), np.asarray(lab)[..., 1:].astype(np.int8)
     ab = ab.astype(int) + 128

@@ -22,10 +22,22 @@ def near(image: Image.Image, color: tuple[int, ...], tolerance: int = 6) -> bool
 
 @pytest.mark.parametrize(
     ("name", "mode"),
-    [("a.jpg", "RGB"), ("a.png", "RGB"), ("a.webp", "RGB"), ("a.tif", "RGB"), ("a.bmp", "RGB"),
-     ("a.png", "P"), ("a.gif", "P"), ("a.jpg", "CMYK"), ("a.tif", "CMYK"), ("a.png", "RGBA"),
-     ("a.jp2", "RGB"), ("a.avif", "RGB"), ("a.ppm", "RGB")],
-)  # fmt: skip
+    [
+        ("a.jpg", "RGB"),
+        ("a.png", "RGB"),
+        ("a.webp", "RGB"),
+        ("a.tif", "RGB"),
+        ("a.bmp", "RGB"),
+        ("a.png", "P"),
+        ("a.gif", "P"),
+        ("a.jpg", "CMYK"),
+        ("a.tif", "CMYK"),
+        ("a.png", "RGBA"),
+        ("a.jp2", "RGB"),
+        ("a.avif", "RGB"),
+        ("a.ppm", "RGB"),
+    ],
+)
 def test_every_format_gives_the_same_rgb(tmp_path: Path, name: str, mode: str) -> None:
     orange(mode).save(tmp_path / name)
     image = read_rgb(tmp_path / name)

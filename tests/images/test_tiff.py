@@ -91,10 +91,17 @@ def test_camera_raw_is_to_be_developed_first(tmp_path: Path, photometric: int, n
 
 @pytest.mark.parametrize(
     ("name", "head"),
-    [("a.cr3", b"\0\0\0\x18ftypcrx "), ("a.raf", b"FUJIFILMCCD-RAW 0201"), ("a.orf", b"IIRO\x08\0"),
-     ("a.rw2", b"IIU\0\x18\0"), ("a.x3f", b"FOVb"), ("a.tif", b"II*\0\x10\0\0\0CR\x02\0"),
-     ("a.kdc", b"anything"), ("A.NEF", b"anything")],
-)  # fmt: skip
+    [
+        ("a.cr3", b"\0\0\0\x18ftypcrx "),
+        ("a.raf", b"FUJIFILMCCD-RAW 0201"),
+        ("a.orf", b"IIRO\x08\0"),
+        ("a.rw2", b"IIU\0\x18\0"),
+        ("a.x3f", b"FOVb"),
+        ("a.tif", b"II*\0\x10\0\0\0CR\x02\0"),
+        ("a.kdc", b"anything"),
+        ("A.NEF", b"anything"),
+    ],
+)
 def test_camera_raw_of_other_kinds_is_to_be_developed_first(
     tmp_path: Path, name: str, head: bytes
 ) -> None:
@@ -116,9 +123,13 @@ def test_16_bit_grey_with_alpha_is_read(tmp_path: Path, associated: bool) -> Non
     stored = np.dstack([DEEP // 2 if associated else DEEP, veil])
     for compression in (None, "zlib"):
         tifffile.imwrite(
-            tmp_path / "a.tif", stored, photometric="minisblack", planarconfig="contig",
-            extrasamples=[kind], compression=compression,
-        )  # fmt: skip
+            tmp_path / "a.tif",
+            stored,
+            photometric="minisblack",
+            planarconfig="contig",
+            extrasamples=[kind],
+            compression=compression,
+        )
         page = only_page(tmp_path / "a.tif")
         assert np.abs(page.samples.astype(int) - DEEP).max() <= (2 if associated else 0)
         assert page.alpha is not None
@@ -167,8 +178,9 @@ def test_line_art_is_read(tmp_path: Path, compression: str) -> None:
 def test_selections_that_photoshop_keeps_are_not_transparency(tmp_path: Path) -> None:
     rgba = np.dstack([COLOR, np.zeros_like(RAMP)])
     tag = (34377, 7, 12, b"8BIM\x03\xed\0\0\0\0\0\0", True)
-    tifffile.imwrite(tmp_path / "a.tif", rgba, photometric="rgb", extrasamples=["unspecified"],
-                     extratags=[tag])  # fmt: skip
+    tifffile.imwrite(
+        tmp_path / "a.tif", rgba, photometric="rgb", extrasamples=["unspecified"], extratags=[tag]
+    )
     page = only_page(tmp_path / "a.tif")
     assert page.alpha is None
     assert np.array_equal(page.samples, COLOR)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -180,8 +181,13 @@ def test_iptc_without_a_place_in_xmp_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", SUFFIXES)
 @pytest.mark.parametrize("kind", ["tEXt", "zTXt", "iTXt"])
 def test_text_of_a_png_is_kept_or_told_otherwise(tmp_path: Path, form: str, kind: str) -> None:
-    words = {"Title": "Nana", "Author": "A. P.", "Copyright": "(c) 1912", "Description": "A boat",
-             "Comment": "found in the attic"}  # fmt: skip
+    words = {
+        "Title": "Nana",
+        "Author": "A. P.",
+        "Copyright": "(c) 1912",
+        "Description": "A boat",
+        "Comment": "found in the attic",
+    }
     if kind != "tEXt":
         words["Description"] = "Großmutter"
     source = png(tmp_path / "a.png", [(kind, *pair) for pair in words.items()])
@@ -199,6 +205,19 @@ def test_text_of_a_png_is_kept_or_told_otherwise(tmp_path: Path, form: str, kind
         assert found["File:Comment"] == words["Comment"]
     else:
         assert found["ExifIFD:UserComment"] == words["Comment"]
+
+
+def test_text_that_disagrees_with_what_is_kept_is_named(tmp_path: Path) -> None:
+    own = xmp("<dc:title>In XMP</dc:title>", 'xmlns:dc="http://purl.org/dc/elements/1.1/"')
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Title", "In a chunk")
+    info.add_itxt("XML:com.adobe.xmp", own.decode())
+    Image.fromarray(RAMP).save(tmp_path / "a.png", pnginfo=info)
+    assert result(tmp_path / "a.png", "JPEG")[1] == ["a JPEG has no place for its text: Title"]
+    path, notes = result(tmp_path / "a.png", "PNG")
+    assert notes == []
+    found = told(path)
+    assert (found["PNG:Title"], found["XMP-dc:Title"]) == ("In a chunk", "In XMP")
 
 
 def test_text_without_a_place_is_named(tmp_path: Path) -> None:
@@ -232,11 +251,55 @@ def test_letters_beyond_ascii_stay_in_exif(tmp_path: Path, form: str, encoding: 
     assert told(path)["XMP-dc:Description"] == "Großmutter am Öresund"
 
 
+def jp2(path: Path, *boxes: bytes) -> Path:
+    """Write JPEG 2000 with boxes of its own after its header."""
+    content = imagecodecs.jpeg2k_encode(RAMP, level=0, codecformat="jp2")
+    at = content.index(b"jp2c") - 4
+    path.write_bytes(content[:at] + b"".join(boxes) + content[at:])
+    return path
+
+
+def uuid_box(uuid: bytes, content: bytes) -> bytes:
+    return struct.pack(">L4s", 24 + len(content), b"uuid") + uuid + content
+
+
+@pytest.mark.parametrize("form", SUFFIXES)
+def test_what_boxes_of_jpeg_2000_say_is_kept(tmp_path: Path, form: str) -> None:
+    exif = Image.Exif()
+    exif[0x013B] = "A. P."
+    own = xmp("<dc:source>Plate 12</dc:source>", 'xmlns:dc="http://purl.org/dc/elements/1.1/"')
+    geo = geotiff(tmp_path / "geo.tif").read_bytes()
+    source = jp2(
+        tmp_path / "a.jp2",
+        uuid_box(bytes.fromhex("be7acfcb97a942e89c71999491e3afac"), own),
+        uuid_box(b"JpgTiffExif->JP2", exif.tobytes().removeprefix(b"Exif\0\0")),
+        uuid_box(bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"), IPTC),
+        uuid_box(bytes.fromhex("b14bf8bd083d4b43a5ae8cd7d5a6ce03"), geo),
+    )
+    path, notes = result(source, form)
+    found = told(path)
+    assert found["XMP-dc:Source"] == "Plate 12"
+    assert found["IFD0:Artist"] == "A. P."
+    assert found["XMP-photoshop:City"] == "Kiel"
+    if form == "TIFF":
+        assert found["GeoTiff:ProjectedCSType"] == 25832
+    else:
+        assert "GeoTIFF" in notes[0]
+
+
 def geotiff(path: Path, **options: Any) -> Path:
     keys = (1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 25832)
-    return tiff(path, (33550, 12, (0.2, 0.2, 0.0)), (33922, 12, (0.0, 0, 0, 570000, 5930000, 0)),
-                (34735, 3, keys), (34736, 12, (6378137.0,)), (34737, 2, b"ETRS89|\0"),
-                (42113, 2, b"255\0"), *options.pop("tags", ()), **options)  # fmt: skip
+    return tiff(
+        path,
+        (33550, 12, (0.2, 0.2, 0.0)),
+        (33922, 12, (0.0, 0, 0, 570000, 5930000, 0)),
+        (34735, 3, keys),
+        (34736, 12, (6378137.0,)),
+        (34737, 2, b"ETRS89|\0"),
+        (42113, 2, b"255\0"),
+        *options.pop("tags", ()),
+        **options,
+    )
 
 
 def test_geotiff_keeps_its_place_on_earth(tmp_path: Path) -> None:
@@ -254,8 +317,10 @@ def test_geotiff_keeps_its_place_on_earth(tmp_path: Path) -> None:
 
 def test_pixels_that_do_not_lie_where_they_lay_have_no_place_on_earth(tmp_path: Path) -> None:
     turned = geotiff(tmp_path / "turned.tif", tags=[(274, 3, (6,))])
-    for path, notes in (result(turned, "TIFF"),
-                        result(geotiff(tmp_path / "a.tif"), "TIFF", moved=True)):  # fmt: skip
+    for path, notes in (
+        result(turned, "TIFF"),
+        result(geotiff(tmp_path / "a.tif"), "TIFF", moved=True),
+    ):
         assert not [name for name in told(path) if "GeoTiff" in name]
         assert "the pixels do not lie where they lay" in notes[0]
 

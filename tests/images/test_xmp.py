@@ -34,8 +34,14 @@ def described(packet: bytes, record: Record | None) -> bytes:
 
 def test_a_new_packet_says_how_the_colors_were_made() -> None:
     packet = described(b"", RECORD).decode()
-    for said in (BY_MODEL, "colorization 1.2.3", "sha256:abc", "size=64",
-                 "saturation=1.5", "2026-01-02T03:04:05+00:00"):  # fmt: skip
+    for said in (
+        BY_MODEL,
+        "colorization 1.2.3",
+        "sha256:abc",
+        "size=64",
+        "saturation=1.5",
+        "2026-01-02T03:04:05+00:00",
+    ):
         assert said in packet
 
 
