@@ -15,14 +15,14 @@ from src.sweeps import sweep
 from src.training import experiment, run_folder
 
 
-@command("train", open_nodes=("trainer",))  # Lightning's Trainer takes more than conf/ lists
+# Lightning's Trainer takes more than conf/ lists.
+@command("train", open_nodes=("trainer",), beside_resume=run_folder.BESIDE_RESUME)
 def main(config: DictConfig) -> float | None:
     with errors.ending_for_people():
         if sweep.is_job():
             return sweep.run_job(config, experiment.train)
         if config.resume is not None:
-            typed = HydraConfig.get().overrides
-            config = run_folder.resumed(config, [*typed.hydra, *typed.task])
+            config = run_folder.resumed(config, HydraConfig.get().overrides.task)
             if run_folder.is_finished(config):
                 place = files.from_here(Path(config.run.folder))
                 print(f"{place} is finished: trainer.max_epochs=N beside resume= extends it")

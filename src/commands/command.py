@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,11 +19,11 @@ RUN_DIR = "hydra.run.dir"
 
 
 def command(
-    name: str, open_nodes: Collection[str] = ()
+    name: str, open_nodes: Collection[str] = (), beside_resume: Mapping[str, str] | None = None
 ) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Turn a task into a command whose defaults are in conf/`name`.yaml.
 
-    Args: open_nodes: of the configuration, in which keys need no + that conf/ does not list.
+    Args: open_nodes, beside_resume: as for overrides.for_hydra.
     """
 
     def of(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -34,7 +34,7 @@ def command(
         @functools.wraps(task)
         def main() -> None:
             with errors.ending_for_people():
-                sys.argv[1:] = overrides.for_hydra(sys.argv[1:], open_nodes)
+                sys.argv[1:] = overrides.for_hydra(sys.argv[1:], open_nodes, beside_resume)
             composed()
 
         return main

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from src import files
-from src.errors import UserError
+from src.errors import UserError, require_one_of
 
 # Keys whose values are paths, in which Hydra's grammar has no say.
 PATHS = {
@@ -39,22 +39,33 @@ TAKING = {"--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--
 ITEM = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^,]*?)\s*(?:,|$)""")
 
 
-def for_hydra(arguments: Sequence[str], open_nodes: Collection[str] = ()) -> list[str]:
+def for_hydra(
+    arguments: Sequence[str],
+    open_nodes: Collection[str] = (),
+    beside_resume: Mapping[str, str] | None = None,
+) -> list[str]:
     """Quote the paths among a command's arguments, and let + stand before keys that there are.
 
     A path that begins with ~ is expanded, since shells leave it as it is after a =. Under -m a
     comma separates values, unless the whole is a path that exists.
 
-    Args: open_nodes: of the configuration, in which keys need no + that conf/ does not list.
-    Raises: UserError: where an argument cannot be read even so.
+    Args:
+        open_nodes: of the configuration, in which keys need no + that conf/ does not list.
+        beside_resume: keys that may stand beside resume=, and how they are typed.
     """
     multirun = not {"-m", "--multirun", "hydra.mode=MULTIRUN"}.isdisjoint(arguments)
-    before = ["", *arguments]
+    pairs = [*zip(["", *arguments], arguments, strict=False)]
+    typed = [one for before, one in pairs if not one.startswith("-") and before not in TAKING]
+    resumes = any(key_of(one) == "resume" and one.split("=")[-1] not in NO_PATH for one in typed)
+    if resumes and beside_resume is not None and not multirun:
+        _require_few(typed, beside_resume)
+        # The run has its own configuration: what is composed of the defaults only carries these.
+        added = {one: f"+{one.lstrip('+')}" for one in typed if "." in key_of(one)}
+    else:
+        added = {}
     return [
-        argument
-        if argument.startswith("-") or previous in TAKING
-        else _readable(argument, multirun, open_nodes)
-        for previous, argument in zip(before, arguments, strict=False)
+        _readable(added.get(one, one), multirun, open_nodes) if one in typed else one
+        for one in arguments
     ]
 
 
@@ -70,6 +81,25 @@ def quoted(text: str) -> str:
         r"(\\*)('|$)", lambda found: found[1] * 2 + (found[2] and rf"\{found[2]}"), text
     )
     return f"'{escaped}'"
+
+
+def _require_few(typed: Sequence[str], beside_resume: Mapping[str, str]) -> None:
+    """Refuse what may not stand beside resume=. Raises: UserError: naming it."""
+    allowed = ("resume", *beside_resume)
+    others = [
+        one.lstrip("+")
+        for one in typed
+        if one.startswith("~") or not (key_of(one) in allowed or key_of(one).startswith("logger."))
+    ]
+    if others:
+        raise UserError(
+            f"{', '.join(others)}: expected nothing but {', '.join(beside_resume.values())} "
+            "beside resume=, since a run resumes with its own configuration"
+        )
+    loggers = sorted(path.stem for path in (files.CONF / "logger").glob("*.yaml"))
+    for one in typed:
+        if key_of(one) == "logger":
+            require_one_of("logger", one.partition("=")[2], loggers)
 
 
 def _readable(argument: str, multirun: bool, open_nodes: Collection[str]) -> str:

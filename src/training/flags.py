@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import lightning
-import torch
 
 from src.errors import UserError, require, require_one_of
+from src.training import launcher
 
 PRECISIONS = ("32-true", "bf16-mixed")
 STEPS = "Lightning counts the steps of both optimisers: trainer.max_epochs says how long"
@@ -46,8 +46,8 @@ def check(trainer: Mapping[str, Any]) -> None:
             raise UserError(f"trainer.{name}={value} is not taken, since {REFUSED[name]}")
     # Lightning would clip scaled gradients in 16-mixed, and Lab needs float32 around it.
     require_one_of("trainer.precision", trainer["precision"], PRECISIONS)
-    accelerator, synchronised = trainer["accelerator"], trainer["sync_batchnorm"]
-    if accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available()):
+    synchronised = trainer["sync_batchnorm"]
+    if launcher.trains_on_cpu(trainer):
         require(not synchronised, "trainer.sync_batchnorm", synchronised, "false on the CPU")
     few = trainer["overfit_batches"]
     is_share = isinstance(few, float) and 0 <= few <= 1

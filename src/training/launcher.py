@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -70,6 +70,20 @@ def _device_count(trainer: DictConfig) -> int:
     if OmegaConf.is_list(devices):
         return len(devices)
     return 1 if trainer.accelerator == "cpu" else max(1, torch.cuda.device_count())
+
+
+def fit_devices(trainer: DictConfig) -> None:
+    """Let a training that moves to other devices use them; data.batch_size counts all of them."""
+    several = _device_count(trainer) > 1
+    if several and not str(trainer.strategy).startswith("ddp"):
+        trainer.strategy = "ddp"
+    trainer.sync_batchnorm = several and not trains_on_cpu(cast(Any, trainer))
+
+
+def trains_on_cpu(trainer: Mapping[str, Any]) -> bool:
+    """Tell whether a training has no GPU, because it asks for none or none is there."""
+    on_auto = trainer["accelerator"] == "auto" and not torch.cuda.is_available()
+    return bool(trainer["accelerator"] == "cpu" or on_auto)
 
 
 def launch(train: Train, config: DictConfig) -> dict[str, float]:

@@ -16,17 +16,25 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src import files, ranks
 from src.colorizers import checkpoint
+from src.commands.overrides import key_of
 from src.data import picture_list
 from src.data.picture_list import Listed
 from src.errors import UserError, require_whole
+from src.training import launcher
 
 CONFIG = Path(".hydra", "config.yaml")
 RESULT = "result.json"
 LAST = Path("checkpoints", "last.ckpt")
 PARTS = ("run", "data", "model", "trainer", "callbacks", "logger")  # of every configuration
 # What may stand beside resume= and replaces what the run was made with, as a person types it.
-BESIDE_RESUME = {"trainer.max_epochs": "trainer.max_epochs=N", "data.root": "data.root=DIR"}
-HYDRAS_OWN = "hydra.mode=RUN"  # which it adds to what was typed
+BESIDE_RESUME = {
+    "trainer.max_epochs": "trainer.max_epochs=N",
+    "data.root": "data.root=DIR",
+    "data.num_workers": "data.num_workers=N",
+    "trainer.accelerator": "trainer.accelerator=NAME",
+    "trainer.devices": "trainer.devices=N",
+    "logger": "logger=NAME",
+}
 
 Status = Literal["done", "pruned", "failed"]
 
@@ -67,26 +75,22 @@ def resumed(given: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
     Args:
         given: what the command line composed.
-        overrides: the command line's; of them only BESIDE_RESUME may stand beside resume.
-    Raises: UserError: if there are others, there is no such run, an earlier version made it, or it
-        has more epochs than asked for.
+        overrides: the command line's, of BESIDE_RESUME.
+    Raises: UserError: if there is no such run, an earlier version made it, or it has more epochs
+        than asked for.
     """
-    typed = [override for override in overrides if override != HYDRAS_OWN]
-    keys = {override.lstrip("+~").split("=")[0]: override for override in typed}
-    others = [one for key, one in keys.items() if key not in ("resume", *BESIDE_RESUME)]
-    if others:
-        raise UserError(
-            f"{', '.join(others)}: expected nothing but {' or '.join(BESIDE_RESUME.values())} "
-            "beside resume=, since a run resumes with its own configuration"
-        )
     if not given.resume:
         raise UserError("resume= names no folder: expected that of the run to resume")
     folder = Path(str(given.resume)).absolute()
     config = _stored_config(folder)
     config.resume = str(folder)
-    for key in BESIDE_RESUME:
-        if key in keys:
-            _override(config, key, OmegaConf.select(given, key))
+    keys = {key_of(override) for override in overrides}
+    for key in keys.intersection(BESIDE_RESUME) - {"logger"}:
+        _override(config, key, OmegaConf.select(given, key))
+    if any(key.split(".")[0] == "logger" for key in keys):
+        config.logger = given.logger
+    if not keys.isdisjoint({"trainer.accelerator", "trainer.devices"}):
+        launcher.fit_devices(config.trainer)
     require_whole("trainer.max_epochs", config.trainer.max_epochs, 1)
     done = completed(folder)
     if done and not (folder / picture_list.NAME).exists():

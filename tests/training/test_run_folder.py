@@ -16,7 +16,7 @@ from PIL import Image
 
 from src import train
 from src.colorizers.checkpoint import load
-from src.training import metrics_csv
+from src.training import launcher, metrics_csv
 from src.training.run_folder import folder_name, locked, resume_command, resumed
 from tests.conftest import ROOT, TINY, made_once, read_by_shell, run_train
 
@@ -180,6 +180,13 @@ def test_a_finished_run_says_so_and_can_be_extended_where_it_was_moved_to(
     [(["resume=copy", "seed=1", "trainer.max_epochs=9"], "seed=1: expected nothing but"),
      (["resume=copy", "model=cnn"], "model=cnn: expected nothing but"),
      (["resume=copy", "trainer.max_epochs=2"], f"trainer.max_epochs=2: expected at least {EPOCHS}"),
+     (["resume=copy", "+seed=1"], "seed=1: expected nothing but"),
+     (["resume=copy", "nonsense.key=1"], "nonsense.key=1: expected nothing but"),
+     (["resume=copy", "model=nonsense"], "model=nonsense: expected nothing but"),
+     (["resume=copy", "model/generator=unet"], "model/generator=unet: expected nothing but"),
+     (["resume=copy", "~logger"], "~logger: expected nothing but"),
+     (["resume=copy", "logger=nonsense"], "logger=nonsense: expected one of csv, wandb"),
+     (["resume=copy", "trainer.devices=0", "trainer.max_epochs=9"], "trainer.devices=0: expected"),
      (["resume="], "resume= names no folder"),
      (["resume=nowhere"], "expected a run's folder, with .hydra/config.yaml in it"),
      (["-m", "resume=copy"], "a sweep is resumed by the same command"),
@@ -196,6 +203,24 @@ def test_mistakes_beside_resume_are_told_by_name(
     assert fault in capsys.readouterr().err
     assert before == {path: path.stat().st_mtime_ns for path in before}
     assert not Path("outputs").exists()
+
+
+def test_a_run_resumes_on_another_machine(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = ("trainer.accelerator=cpu", "data.num_workers=1", "logger.wandb.mode=offline")
+    main(monkeypatch, f"resume={copy}", f"trainer.max_epochs={EPOCHS + 1}", *elsewhere)
+    config = OmegaConf.load(copy / ".hydra" / "config.yaml")
+    assert (config.data.num_workers, config.trainer.accelerator) == (1, "cpu")
+    assert config.logger.wandb.mode == "offline"
+    assert load(copy / "checkpoints" / "last.ckpt")["epoch"] == EPOCHS
+    assert list((copy / "wandb").glob("offline-run-*"))
+
+
+def test_other_devices_share_the_same_batch(copy: Path) -> None:
+    given = OmegaConf.create({"resume": str(copy), "trainer": {"devices": 2}})
+    config = resumed(given, ["resume=copy", "++trainer.devices=2"])
+    assert (config.trainer.devices, config.trainer.strategy) == (2, "ddp")
+    assert config.data.batch_size == resumed(given, []).data.batch_size
+    assert launcher.must_be_launched(config.trainer)
 
 
 def test_a_run_of_an_earlier_version_says_so_in_one_line(
