@@ -113,7 +113,9 @@ def test_the_weighted_sum_is_what_the_generator_descends(configure: Configure) -
     )
 
 
-@pytest.mark.parametrize("model_name", ["cnn", "unet", "unet_gan"])
+@pytest.mark.parametrize(
+    "model_name", ["cnn", pytest.param("unet", marks=pytest.mark.slow), "unet_gan"]
+)
 def test_one_batch_is_overfitted(configure: Configure, model_name: str) -> None:
     torch.manual_seed(0)
     config = configure(
