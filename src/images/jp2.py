@@ -1,7 +1,8 @@
 """What JPEG 2000's boxes say beside the pixels, which Pillow does not read."""
 
 from collections.abc import Iterator
-from typing import IO, Any
+from io import BufferedReader, BytesIO
+from typing import Any
 
 from PIL import Image
 
@@ -17,7 +18,7 @@ EMBEDDED_PROFILE = 2
 MAX_BOX = 1 << 26  # bytes
 
 
-def info(file: IO[bytes]) -> dict[str, Any]:
+def info(file: BufferedReader | BytesIO) -> dict[str, Any]:
     """Read what Pillow's `info` lacks.
 
     Returns: icc_profile, xmp, exif, iptc and geo (tags) where they are there; where the codestream
@@ -45,7 +46,9 @@ def info(file: IO[bytes]) -> dict[str, Any]:
     return found
 
 
-def _boxes(file: IO[bytes], at: int, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
+def _boxes(
+    file: BufferedReader | BytesIO, at: int, end: int | None = None
+) -> Iterator[tuple[bytes, int, int]]:
     """Yield each box's kind, where its content starts, and its length; the file stands there."""
     end = file.seek(0, 2) if end is None else end
     while at + 8 <= end:
@@ -61,6 +64,6 @@ def _boxes(file: IO[bytes], at: int, end: int | None = None) -> Iterator[tuple[b
         at = after
 
 
-def _bits(file: IO[bytes], start: int) -> int:
+def _bits(file: BufferedReader | BytesIO, start: int) -> int:
     file.seek(start + 42)  # in the first segment, after sizes and offsets
     return (int.from_bytes(file.read(1), "big") & 0x7F) + 1

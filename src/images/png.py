@@ -1,7 +1,8 @@
 """What the chunks of a PNG say of its colours, beside an ICC profile."""
 
 from collections.abc import Mapping
-from typing import IO, Any
+from io import BufferedReader, BytesIO
+from typing import Any
 
 from src.images import profiles
 
@@ -17,7 +18,7 @@ PRIMARIES = {
 GAMMAS = {1: None, 4: 2.2, 5: 2.8, 6: None, 8: 1.0, 13: None, 14: None, 15: None}
 
 
-def profile(file: IO[bytes], info: Mapping[Any, Any]) -> bytes | None:
+def profile(file: BufferedReader | BytesIO, info: Mapping[Any, Any]) -> bytes | None:
     """Return the ICC profile of what chunks say in numbers, None where they say nothing more.
 
     cICP goes before iCCP, that before sRGB, and that before gAMA and cHRM (PNG 3, 4.3).
@@ -42,7 +43,7 @@ def _made(gamma: float | None, primaries: tuple[float, ...]) -> bytes | None:
         return None
 
 
-def _coding(file: IO[bytes]) -> tuple[int, int] | None:
+def _coding(file: BufferedReader | BytesIO) -> tuple[int, int] | None:
     """Read cICP's primaries and curve; it stands before the pixels."""
     file.seek(SIGNATURE)
     while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":

@@ -1,6 +1,6 @@
 """Reading picture files of all kinds but TIFF."""
 
-from typing import IO
+from io import BufferedReader, BytesIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile
@@ -52,7 +52,7 @@ class PillowFile:
         sizes: (width, height) of it as it lies in the file.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: BufferedReader | BytesIO) -> None:
         self._file = file
         self._image = open_image(file)
         self.format = "JPEG" if self._image.format == "MPO" else str(self._image.format)
@@ -88,7 +88,7 @@ class PillowFile:
         return metadata.of_image(self._image)
 
 
-def open_image(file: IO[bytes]) -> ImageFile.ImageFile:
+def open_image(file: BufferedReader | BytesIO) -> ImageFile.ImageFile:
     """Read a picture's header with Pillow, HEIC through the package that knows it.
 
     Raises: UnreadableImageError: if that package is absent; and what Pillow raises.
@@ -123,7 +123,7 @@ def _samples(image: Image.Image) -> tuple[Samples, Samples | None, bytes]:
     return np.asarray(image.convert("L" if grey else "RGB")), None, space
 
 
-def _decoded(file: IO[bytes], decoder: str, start: int = 0) -> Samples:
+def _decoded(file: BufferedReader | BytesIO, decoder: str, start: int = 0) -> Samples:
     """Decode what Pillow would cut to 8 bits. Args: start: in the file."""
     import imagecodecs
 

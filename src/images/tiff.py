@@ -1,7 +1,7 @@
 """TIFF files, and DNG, which are such: their pictures, each at its own depth."""
 
 import logging
-from typing import IO
+from io import BufferedReader, BytesIO
 
 import numpy as np
 import tifffile
@@ -45,7 +45,7 @@ class TiffFile:
     format = "TIFF"
     animated = False
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: BufferedReader | BytesIO) -> None:
         # What matters is raised as well.
         logging.getLogger("tifffile").setLevel(logging.CRITICAL)
         self._file = file
