@@ -1,4 +1,4 @@
-"""sRGB, CIELAB and the scaling that networks see. Only this file knows the constants."""
+"""sRGB, CIELAB and the scaling that networks see. Only this file knows the constants of Lab."""
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8

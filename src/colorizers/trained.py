@@ -126,11 +126,11 @@ def _mean_ab(content: Mapping[str, Any], path: Path) -> Float[Tensor, "2"]:
 
 @torch.inference_mode()
 def _try(network: nn.Module, path: Path) -> None:
+    fault = f"{path} holds no working generator: it does not take L to ab"
     try:
         ab = network(torch.zeros(1, 1, 32, 32))
-        works = ab.shape == (1, 2, 32, 32) and bool(ab.isfinite().all())
     # Whatever a network makes of a stranger's weights.
-    except Exception:
-        works = False
-    if not works:
-        raise UserError(f"{path} holds no working generator: it does not take L to ab")
+    except Exception as error:
+        raise UserError(f"{fault} ({str(error).partition(chr(10))[0]})") from error
+    if ab.shape != (1, 2, 32, 32) or not bool(ab.isfinite().all()):
+        raise UserError(fault)

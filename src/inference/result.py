@@ -99,7 +99,7 @@ def colorize_file(photo: Photo, target: Path, colorizer: Colorizer, options: Opt
     pages = _painted(photo, form, colorizer, options, chroma, notes)
     write_pages(pages, target, form, pixels, options.quality)
     _keep_time(photo.path, target)
-    if chroma and max(chroma) < NEAR_GREY:
+    if colorizer.sha256 and chroma and max(chroma) < NEAR_GREY:
         notes.append(
             f"the result stays near grey (mean chroma {max(chroma):.1f}): try a saturation of 2, "
             "or a model that was trained for longer"

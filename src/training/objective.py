@@ -18,7 +18,7 @@ WEIGHTS = ("adversarial_weight", "l1", "cross_entropy")
 
 @dataclass(frozen=True)
 class Objective:
-    """Weights of the generator's terms, and the adversarial loss; None without discriminator."""
+    """What a generator descends. Attributes: adversarial: None without a discriminator."""
 
     adversarial: losses.AdversarialLoss | None
     adversarial_weight: float
@@ -51,7 +51,8 @@ def build(loss: Mapping[str, Any], generator: Generator, *, has_discriminator: b
         raise UserError(f"model.loss.{name} is {fault}: expected adversarial, {', '.join(WEIGHTS)}")
     for name in WEIGHTS:
         require_number(f"model.loss.{name}", loss[name], 0)
-    objective = Objective(_adversarial(loss["adversarial"]), *(loss[name] for name in WEIGHTS))
+    adversarial = _adversarial(loss["adversarial"]) if has_discriminator else None
+    objective = Objective(adversarial, *(loss[name] for name in WEIGHTS))
     _require_fitting(objective, generator, has_discriminator)
     return objective
 

@@ -13,7 +13,7 @@ import gradio as gr
 import skimage
 from PIL import Image
 
-from src.colorizers.colorizer import Colorizer
+from src.colorizers.colorizer import MIN_IMAGE_SIZE, Colorizer
 from src.errors import EXPECTED, UserError
 from src.images import EXTENSIONS, Photo, UnreadableImageError, read_rgb
 from src.inference import result
@@ -113,7 +113,7 @@ def build(models: Mapping[str, Colorizer], folder: Path) -> gr.Blocks:
                 model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)
                 with gr.Accordion("Settings", open=False):
                     size = gr.Slider(
-                        16,
+                        MIN_IMAGE_SIZE,
                         largest,
                         value=models[names[0]].image_size,
                         step=1,
