@@ -20,7 +20,7 @@ from src.training import launcher, metrics_csv
 from src.training.run_folder import folder_name, locked, resume_command, resumed
 from tests.conftest import ROOT, TINY, made_once, read_by_shell, run_train
 
-EPOCHS = 4
+EPOCHS = 3
 GAN = ("model=unet_gan", "model.ema_decay=0.9", "model.decay_share=0.5", "data=folder",
        "data.num_workers=1", "trainer.log_every_n_steps=1",
        f"trainer.max_epochs={EPOCHS}")  # fmt: skip
