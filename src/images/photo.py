@@ -80,9 +80,10 @@ def read_rgb_and_size(
     """Read a picture as `read_rgb`, and its width and height in the file, upright."""
     with faults_named(file), opened(file) as picture:
         width, height = picture.sizes[0]
-        raster = picture.raster(0, short_side)
-        size = (height, width) if raster.orientation in SIDEWAYS else (width, height)
-        return over_white(*raster.upright_srgb()), size
+        image = picture.rgb(short_side)
+        if image is None:
+            image = over_white(*picture.raster(0, short_side).upright_srgb())
+        return image, (height, width) if picture.orientation(0) in SIDEWAYS else (width, height)
 
 
 @contextmanager

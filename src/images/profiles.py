@@ -73,6 +73,13 @@ def to_srgb(samples: NDArray[Any], space: bytes, profile: bytes | None) -> NDArr
     return samples if space == RGB else _in_strips(samples, _without_profile)
 
 
+def is_srgb(space: bytes, profile: bytes | None) -> bool:
+    """Tell whether samples of 8 bits, of GREY or RGB, mean sRGB as they are."""
+    if space == GREY:
+        return _greys(profile, np.uint8) is None
+    return not profile or not _converts(profile, space)
+
+
 @lru_cache(maxsize=16)
 def _greys(profile: bytes | None, kind: DTypeLike) -> NDArray[Any] | None:
     """What each value of grey becomes; None where it stays."""

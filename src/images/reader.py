@@ -3,16 +3,17 @@
 from io import BufferedReader, BytesIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image, ImageFile, ImageOps
 
 from src.images import jp2, metadata, png, profiles
 from src.images.faults import UnreadableImageError
 from src.images.metadata import Metadata
-from src.images.raster import Raster, Samples, scaled
+from src.images.raster import UPRIGHT, Raster, Samples, scaled
 
 # Pillow opens more formats than these; some of them start other programs (EPS) or are exotic
 # enough to be an attack surface only.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "WEBP")
+PHOTOS = ("JPEG", "MPO", "WEBP")  # formats whose samples need no looking at
 # How camera raw begins that is no TIFF.
 RAW_HEADS = (
     b"FUJIFILMCCD-RAW",
@@ -63,6 +64,18 @@ class PillowFile:
             self._image.info.pop("comment", None)  # the encoder's own
             self._image.info.update(jp2.info(file))
 
+    def rgb(self, short_side: int | None) -> Image.Image | None:
+        """Read it upright as sRGB, if its samples are that: of most photos it spares all copies."""
+        image, space = self._image, {"L": profiles.GREY, "RGB": profiles.RGB}.get(self._image.mode)
+        if image.format not in PHOTOS or space is None:
+            return None
+        if not profiles.is_srgb(space, image.info.get("icc_profile")):
+            return None
+        if short_side is not None:
+            image.draft(None, (short_side, short_side))
+        turned = ImageOps.exif_transpose(image)
+        return turned.convert("RGB") if turned.mode == "L" else turned
+
     def raster(self, _: int, short_side: int | None = None) -> Raster:
         """Read it. Args: short_side: of which a JPEG may be decoded smaller, but not below."""
         image = self._image
@@ -78,11 +91,15 @@ class PillowFile:
             image.load()
             samples, alpha, space = _samples(image)
         # After loading: a PNG may say the following at its end.
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         profile = image.info.get("icc_profile")
         if image.format == "PNG":
             profile = png.profile(self._file, image.info) or profile
-        return Raster(samples, space, alpha, profile, orientation)
+        return Raster(samples, space, alpha, profile, self.orientation(0))
+
+    def orientation(self, _: int) -> int:
+        """Return EXIF's, of a picture that has been read."""
+        told = self._image.getexif().get(ExifTags.Base.Orientation)
+        return told if told in UPRIGHT else 1
 
     def metadata(self, _: int) -> Metadata:
         return metadata.of_image(self._image)

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 from src.images import metadata, profiles
 from src.images.faults import UnreadableImageError, require_safe
 from src.images.metadata import Metadata
-from src.images.raster import Raster, Samples, scaled
+from src.images.raster import UPRIGHT, Raster, Samples, scaled
 from src.images.reader import NOT_DEVELOPED
 
 REDUCED_OR_MASK = 0b101  # of tag 254
@@ -28,6 +28,7 @@ SPACES = {
 }
 CAMERA_RAW = (32803, 34892)  # a sensor's own samples, mosaicked or linear
 JPEG = (6, 7)
+MAX_SAMPLES = 16
 UNSPECIFIED, ASSOCIATED_ALPHA = 0, 1  # the latter: colours are stored multiplied by it
 PHOTOSHOP = 34377  # its resources; what it keeps in unspecified samples are selections
 
@@ -61,10 +62,16 @@ class TiffFile:
         if any(page.photometric in CAMERA_RAW for page in self._pictures):
             raise UnreadableImageError(NOT_DEVELOPED)
 
+    def rgb(self, _: int | None) -> None:
+        """Say that samples are to be read as a raster."""
+
     def raster(self, number: int, _: int | None = None) -> Raster:
         """Read a picture. Raises: UnreadableImageError, and what tifffile raises."""
         page = self._pictures[number]
-        require_safe(page.imagewidth, page.imagelength)
+        require_safe(page.imagewidth * page.imagedepth, page.imagelength)
+        require_safe(page.tilewidth, page.tilelength)
+        if page.samplesperpixel > MAX_SAMPLES:
+            raise UnreadableImageError(f"{page.samplesperpixel} samples a pixel: expected a photo")
         if page.photometric == YCBCR and page.compression not in JPEG:
             return Raster(self._by_pillow(page))
         if page.photometric not in SPACES:
@@ -88,8 +95,11 @@ class TiffFile:
                 samples = np.iinfo(samples.dtype).max - samples
             if alpha is not None and page.extrasamples[0] == ASSOCIATED_ALPHA:
                 _divide(samples, alpha)
-        orientation = page.tags.valueof(ExifTags.Base.Orientation, 1)
-        return Raster(samples, space, alpha, page.iccprofile, orientation)
+        return Raster(samples, space, alpha, page.iccprofile, self.orientation(number))
+
+    def orientation(self, number: int) -> int:
+        told = self._pictures[number].tags.valueof(ExifTags.Base.Orientation)
+        return told if told in UPRIGHT else 1
 
     def metadata(self, number: int) -> Metadata:
         page = self._pictures[number]

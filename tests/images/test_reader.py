@@ -105,6 +105,17 @@ def test_the_first_frame_of_an_animation_is_read(tmp_path: Path) -> None:
     assert near(read_rgb(tmp_path / "a.gif"), (255, 0, 0))
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif"])
+@pytest.mark.parametrize("orientation", [0, 9, 255])
+def test_an_orientation_that_is_none_turns_nothing(
+    tmp_path: Path, name: str, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    orange().save(tmp_path / name, exif=exif)
+    assert read_rgb(tmp_path / name).size == (8, 6)
+
+
 def test_broken_files_say_what_is_wrong(tmp_path: Path) -> None:
     whole = io.BytesIO()
     Image.effect_noise((64, 64), 90).save(whole, "JPEG")

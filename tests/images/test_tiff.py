@@ -193,6 +193,21 @@ def test_samples_of_no_known_range_are_refused_in_one_line(tmp_path: Path) -> No
             read_rgb(tmp_path / "a.tif")
 
 
+def test_tiffs_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "tile.tif", RAMP, tile=(64, 64), compression="zlib")
+    content = bytearray((tmp_path / "tile.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "tile.tif") as file:
+        tags = file.pages[0].aspage().tags
+        for tag in (322, 323):  # the tile's width and length
+            struct.pack_into("<H", content, tags[tag].valueoffset, 60_000)
+    (tmp_path / "tile.tif").write_bytes(content)
+    spectra = np.zeros((4, 5, 40), np.uint8)
+    tifffile.imwrite(tmp_path / "b.tif", spectra, photometric="minisblack", planarconfig="contig")
+    for name, said in (("tile.tif", "more pixels"), ("b.tif", "40 samples a pixel")):
+        with pytest.raises(UnreadableImageError, match=said):
+            read_rgb(tmp_path / name)
+
+
 def test_pages_that_point_at_each_other_end(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", RAMP)
     content = bytearray((tmp_path / "a.tif").read_bytes())
