@@ -1,5 +1,6 @@
 """Overrides as people type them, made readable for Hydra's grammar: KEY=VALUE, +KEY=VALUE."""
 
+import glob
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -143,7 +144,14 @@ def _items(value: str) -> list[str]:
         return [value]
     if value.startswith("[") and value.endswith("]"):
         value = value[1:-1]
-    return [item for item in ITEM.findall(value) if item]
+    return [name for item in ITEM.findall(value) if item for name in _matching(item)]
+
+
+def _matching(item: str) -> list[str]:
+    """Return what a pattern such as outputs/*/best.ckpt stands for; no shell expands it here."""
+    if _exists(item) or not glob.has_magic(item):
+        return [item]
+    return sorted(glob.glob(_expanded(item), recursive=True)) or [item]  # noqa: PTH207 (as shells)
 
 
 def _paths(value: str, multirun: bool) -> str:

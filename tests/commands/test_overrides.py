@@ -80,6 +80,15 @@ def test_lists_are_split_at_commas(typed: str, expected: list[str]) -> None:
     assert read("merge", f"merge={typed}", name="prepare") == expected
 
 
+def test_patterns_in_lists_stand_for_what_is_there() -> None:
+    for name in ("b", "a", "c [1]"):
+        Path("runs", name).mkdir(parents=True)
+        Path("runs", name, "best.ckpt").touch()
+    found = read("checkpoints", "checkpoints=[runs/*/best.ckpt,x.ckpt]", name="evaluate")
+    assert found == ["runs/a/best.ckpt", "runs/b/best.ckpt", "runs/c [1]/best.ckpt", "x.ckpt"]
+    assert read("checkpoints", "checkpoints=none/*.ckpt", name="evaluate") == ["none/*.ckpt"]
+
+
 def test_in_a_sweep_a_comma_separates_values_but_in_the_name_of_a_folder() -> None:
     Path("Köln, 1920").mkdir()
     assert overrides.for_hydra(["-m", "data.root=a b,Фото"]) == ["-m", "data.root=a b,'Фото'"]
