@@ -21,6 +21,7 @@ from src.data.crops import EpochShuffle
 from src.data.folder import FolderData
 from src.train import main
 from src.training.experiment import train
+from src.training.module import ColorizationModule
 from src.training.run_folder import folder_name
 from tests.conftest import ROOT, TINY
 
@@ -311,36 +312,51 @@ def test_bfloat16_trains_and_the_test_can_be_left_out(
     assert "Everything is in" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
-)
-def test_ctrl_c_and_sigterm_say_where_the_run_is_and_how_to_go_on(
-    photos: Path, tmp_path: Path, number: signal.Signals
+def assert_tells_how_to_resume(printed: str) -> None:
+    assert "What it made is in outputs/unet_gan/" in printed
+    [folder] = Path("outputs/unet_gan").iterdir()
+    assert f"python -m src.train resume=outputs/unet_gan/{folder.name}\n" in printed
+    registry.from_file(folder / "checkpoints" / "last.ckpt")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_say_where_the_run_is_and_how_to_resume_it(
+    photos: Path,
+    number: signal.Signals,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    step = ColorizationModule.training_step
+
+    def interrupted(self: ColorizationModule, batch: Any, batch_idx: int) -> None:
+        if self.current_epoch == 1:
+            signal.raise_signal(number)
+        step(self, batch, batch_idx)
+
+    monkeypatch.setattr(ColorizationModule, "training_step", interrupted)
+    typed = ["data=folder", f"data.root={photos}", "trainer.max_epochs=3"]
+    monkeypatch.setattr(sys, "argv", ["train", *TINY, *typed])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code not in (0, None)
+    assert_tells_how_to_resume(capsys.readouterr().out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_is_told_to_stop_does(photos: Path, number: signal.Signals) -> None:
     with subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "src.train",
-            *TINY,
-            "data=folder",
-            f"data.root={photos}",
-            "trainer.max_epochs=10000",
-        ],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+        [sys.executable, "-m", "src.train", *TINY, "data=folder", f"data.root={photos}",
+         "trainer.max_epochs=10000"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
         assert process.stdout is not None
         while "epoch 2/" not in (line := process.stdout.readline()):
             assert line
         process.send_signal(number)
         rest = process.stdout.read()
     assert process.returncode not in (0, None)
-    assert "What it made is in outputs/unet_gan/" in rest
-    [folder] = (tmp_path / "outputs" / "unet_gan").iterdir()
-    assert f"python -m src.train resume=outputs/unet_gan/{folder.name}\n" in rest
-    registry.from_file(folder / "checkpoints" / "last.ckpt")
+    assert_tells_how_to_resume(rest)
 
 
 def test_names_of_sweep_folders_are_flat_short_and_different() -> None:
