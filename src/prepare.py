@@ -30,7 +30,7 @@ def main(config: DictConfig) -> None:
         except OSError as error:
             raise OSError(
                 f"{errors.in_one_line(error)}. What is done stays: once {target} can be written "
-                "to, the same command goes on"
+                "to, the same command resumes"
             ) from error
         print(summary(rows, files.from_here(target.absolute())))
 

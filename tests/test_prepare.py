@@ -37,8 +37,9 @@ def tree(folder: Path) -> dict[str, str]:
     """Every file of a data set by its content."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"
-    }  # fmt: skip
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
 
 
 def by_source(folder: Path) -> dict[str, Row]:
@@ -164,8 +165,9 @@ def test_the_split_depends_on_content_and_old_pictures_stay(
         ImageOps.mirror(image).resize((160, 128)).save(moved / "mirrored.png")
     assert run(monkeypatch, f"source={moved}", "target=again") == 0
     rows = by_source(Path("again"))
-    assert {row.sha256: (row.split, row.group) for row in rows.values()
-            if row.sha256 in first} == first  # fmt: skip
+    assert {
+        row.sha256: (row.split, row.group) for row in rows.values() if row.sha256 in first
+    } == first
     assert (rows["mirrored.png"].split, rows["mirrored.png"].group) == (old.split, old.group)
 
 
@@ -218,10 +220,19 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
         # Into a file: a loading process that has just been started could keep a pipe open.
         with Path("said").open("w") as said:
             done = subprocess.run(
-                [sys.executable, "-c", KILLED, str(random.uniform(0.2, 1.5)), *command,
-                 "target=set"],
-                env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=said, stderr=said, check=False,
-            )  # fmt: skip
+                [
+                    sys.executable,
+                    "-c",
+                    KILLED,
+                    str(random.uniform(0.2, 1.5)),
+                    *command,
+                    "target=set",
+                ],
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=said,
+                stderr=said,
+                check=False,
+            )
         assert done.returncode == -signal.SIGKILL, Path("said").read_text()
         time.sleep(0.1)  # its loading process ends too
     assert run(monkeypatch, *command, "target=set") == 0
@@ -230,24 +241,29 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
 
 @pytest.mark.parametrize(
     ("arguments", "fault"),
-    [(["source=nowhere"], "expected the folder that holds the pictures"),
-     ([], "source is not given"),
-     (["source=photos", "target=photos/.."], "holds the source"),
-     (["source=photos", "target=full"], "holds other files"),
-     (["source=photos", "image_size=0"], "image_size=0: expected a whole number"),
-     (["source=photos", "part=5/4"], "part=5/4: expected NUMBER/COUNT"),
-     (["source=photos", "part=1/4", "shards=true"], "Give shards=true beside merge="),
-     (["source=photos", "shard_pictures=0"], "shard_pictures=0: expected a whole number"),
-     (["source=photos", "fit=squash"], "fit=squash: expected one of short, stretch, crop"),
-     (["source=photos", "shares.val=0.5"], "numbers whose sum is 1"),
-     (["source=none"], "no picture files in none"),
-     (["source=bad"], "none of 1 picture files in bad can be read: unreadable: not a picture"),
-     (["merge=[full]"], "full was not made by src.prepare")],
-)  # fmt: skip
+    [
+        (["source=nowhere"], "expected the folder that holds the pictures"),
+        ([], "source is not given"),
+        (["source=photos", "target=photos/.."], "holds the source"),
+        (["source=photos", "target=full"], "holds other files"),
+        (["source=photos", "image_size=0"], "image_size=0: expected a whole number"),
+        (["source=photos", "part=5/4"], "part=5/4: expected NUMBER/COUNT"),
+        (["source=photos", "part=1/4", "shards=true"], "Give shards=true beside merge="),
+        (["source=photos", "shard_pictures=0"], "shard_pictures=0: expected a whole number"),
+        (["source=photos", "fit=squash"], "fit=squash: expected one of short, stretch, crop"),
+        (["source=photos", "shares.val=0.5"], "numbers whose sum is 1"),
+        (["source=none"], "no picture files in none"),
+        (["source=bad"], "none of 1 picture files in bad can be read: unreadable: not a picture"),
+        (["merge=[full]"], "full was not made by src.prepare"),
+    ],
+)
 def test_mistakes_end_with_one_line(
-    photos: Path, arguments: list[str], fault: str,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    photos: Path,
+    arguments: list[str],
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     for name in ("full", "none", "bad"):
         Path(name).mkdir()
     Path("full/file").touch()
@@ -262,9 +278,11 @@ def test_mistakes_end_with_one_line(
 
 
 def test_shards_are_added_to_a_data_set_and_follow_it(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     source = tmp_path / "source"
     shutil.copytree(photos, source)
     assert run(monkeypatch, "source=source", "target=set") == 0
@@ -375,9 +393,11 @@ def test_a_target_made_with_other_settings_is_refused_and_stays(
 
 
 def test_a_full_disk_ends_with_a_line_and_leaves_the_manifest(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     assert run(monkeypatch, f"source={photos}", "target=set") == 0
     before = Path("set/manifest.csv").read_bytes()
     more = tmp_path / "more"
@@ -392,7 +412,7 @@ def test_a_full_disk_ends_with_a_line_and_leaves_the_manifest(
         assert run(monkeypatch, f"source={more}", "target=set") == 1
     said = capsys.readouterr().err
     assert "No space left on device" in said
-    assert "the same command goes on" in said
+    assert "the same command resumes" in said
     assert Path("set/manifest.csv").read_bytes() == before
     assert run(monkeypatch, f"source={more}", "target=set") == 0
     assert by_source(Path("set"))["rocket.png"].kept

@@ -30,9 +30,15 @@ class Shown:
 
 
 def write(
-    path: Path, rows: Sequence[Row], facts: Mapping[Key, Facts], *, originals: Path, prepared: Path,
-    leaks: Sequence[Sequence[Row]] = (), judged: bool = False,
-) -> None:  # fmt: skip
+    path: Path,
+    rows: Sequence[Row],
+    facts: Mapping[Key, Facts],
+    *,
+    originals: Path,
+    prepared: Path,
+    leaks: Sequence[Sequence[Row]] = (),
+    judged: bool = False,
+) -> None:
     """Write the page of a data set, with everything that it shows inside it.
 
     Args:
@@ -137,8 +143,9 @@ def _distributions(
             sums[row.split].append(own.colors.hue_counts)
     return {
         split: (np.mean(sums[split], axis=0)[1:] / grey.SIDE**2).reshape(-1, 3)
-        for split in manifest.SPLITS if split in sums
-    }  # fmt: skip
+        for split in manifest.SPLITS
+        if split in sums
+    }
 
 
 def _shown(rows: Sequence[Row], place: Facing) -> list[Shown]:

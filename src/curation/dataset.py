@@ -24,7 +24,7 @@ OWN = ".prepare"  # folder of what a data set tells its makers
 def prepare(
     source: Path, target: Path, settings: Settings, num_workers: int, shard: int | None = None
 ) -> list[Row]:
-    """Make a data set of the pictures below `source`, or go on with it.
+    """Make a data set of the pictures below `source`, or resume making it.
 
     Nothing is ever written to `source`.
 
@@ -37,21 +37,29 @@ def prepare(
     if source.resolve().is_relative_to(target.resolve()):
         raise UserError(f"target={target} holds the source: choose a folder elsewhere")
     if shard and settings.part != "1/1":
-        raise UserError(f"shards=true with part={settings.part}: a part's split is not the last "
-                         "word. Give shards=true beside merge=")  # fmt: skip
+        raise UserError(
+            f"shards=true with part={settings.part}: a part's split is not the last "
+            "word. Give shards=true beside merge="
+        )
     with files.lock(target):
         _claim(target, settings, source)
         journal = Journal(target / OWN / "facts.jsonl")
         listed = images.listing(source)
         if listed.left_out:
             print(f"{source}: {images.in_words(listed.left_out)}", flush=True)
-        stamps = {name: files.stamp(source / name) for name in listed.names
-                  if not (source / name).resolve().is_relative_to(target.resolve())}  # fmt: skip
+        stamps = {
+            name: files.stamp(source / name)
+            for name in listed.names
+            if not (source / name).resolve().is_relative_to(target.resolve())
+        }
         known = {(facts.source, facts.stamp): facts for facts in journal.read()}
         before = manifest.read(target) if (target / manifest.NAME).exists() else []
         links = {row.sha256 for row in before if row.rule == "links"}
-        new = [name for name, own in stamps.items()
-               if not _is_done(known.get((name, own)), links, target, settings)]  # fmt: skip
+        new = [
+            name
+            for name, own in stamps.items()
+            if not _is_done(known.get((name, own)), links, target, settings)
+        ]
         limits = grey.Rules(settings.min_size, settings.min_chroma_spread, settings.one_hue)
         examiner = Examiner(
             source, new, limits, writer=Writer(target, settings), part=settings.number_and_count
@@ -76,8 +84,9 @@ def merge(parts: Sequence[Path], target: Path, shard: int | None = None) -> list
     expected = {f"{number}/{count}" for number in range(1, count + 1)}
     got = [own.part for own, _ in found]
     if sorted(got) != sorted(expected):
-        raise UserError(f"merge: expected the parts {', '.join(sorted(expected))}, "
-                         f"got {', '.join(sorted(got))}")  # fmt: skip
+        raise UserError(
+            f"merge: expected the parts {', '.join(sorted(expected))}, got {', '.join(sorted(got))}"
+        )
     with files.lock(target):
         source = found[0][1]
         _claim(target, settings, source)
@@ -149,8 +158,11 @@ def _current(
     """Leave out what was said of files that have changed or gone since, unless it was kept."""
     kept = {row.sha256 for row in before if row.kept}
     last_said = {(one.source, one.stamp): one for one in facts}
-    latest = {(one.source, one.sha256): one for one in last_said.values()
-              if one.sha256 in kept or stamps.get(one.source) == one.stamp}  # fmt: skip
+    latest = {
+        (one.source, one.sha256): one
+        for one in last_said.values()
+        if one.sha256 in kept or stamps.get(one.source) == one.stamp
+    }
     return sorted(latest.values(), key=_order)
 
 
@@ -164,16 +176,21 @@ def _printable(name: str) -> str:
 
 
 def _finish(
-    target: Path, settings: Settings, source: Path, facts: list[Facts], before: list[Row],
+    target: Path,
+    settings: Settings,
+    source: Path,
+    facts: list[Facts],
+    before: list[Row],
     shard: int | None,
-) -> list[Row]:  # fmt: skip
+) -> list[Row]:
     if not any(one.readable for one in facts) and settings.part == "1/1":
         count = len(facts)
         raise UserError(
             f"none of {count} picture files in {source} can be read" + f": {facts[0].fault}"
-            if count else f"no picture files in {source}: expected some of "
+            if count
+            else f"no picture files in {source}: expected some of "
             f"{', '.join(sorted(images.EXTENSIONS))}"
-        )  # fmt: skip
+        )
     by_key = {(_printable(one.source), one.sha256): one for one in facts}
     page = target / "audit.html"
     rows = before
@@ -197,8 +214,11 @@ def _finish(
 def rows_of(facts: Sequence[Facts], before: Sequence[Row], settings: Settings) -> list[Row]:
     """Make the manifest's rows of all facts; what `before` has keeps its place."""
     settled = {row.sha256: splits.Place(row.split, row.group) for row in before if row.kept}
-    settled |= {row.sha256: splits.Place("", "", row.reason.removeprefix("links: "))
-                for row in before if row.rule == "links"}  # fmt: skip
+    settled |= {
+        row.sha256: splits.Place("", "", row.reason.removeprefix("links: "))
+        for row in before
+        if row.rule == "links"
+    }
     chosen = {row.sha256: row.source for row in before if row.kept}
     for one in facts:
         if not one.fault:

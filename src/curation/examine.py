@@ -69,9 +69,14 @@ class Examiner(Dataset[Seen | Facts | None]):
     """
 
     def __init__(
-        self, root: Path, names: Sequence[str], limits: grey.Rules, *,
-        writer: Writer | None = None, part: tuple[int, int] = (1, 1),
-    ) -> None:  # fmt: skip
+        self,
+        root: Path,
+        names: Sequence[str],
+        limits: grey.Rules,
+        *,
+        writer: Writer | None = None,
+        part: tuple[int, int] = (1, 1),
+    ) -> None:
         self.root = root
         self.names = names
         self.limits = limits
@@ -84,7 +89,7 @@ class Examiner(Dataset[Seen | Facts | None]):
         return len(self.names)
 
     def __getitem__(self, index: int) -> Seen | Facts | None:
-        """Look at a file: facts alone where it cannot be read, None where it is another part's."""
+        """Look at a file: only facts where it cannot be read, None where it is another part's."""
         name = self.names[index]
         path = self.root / name
         found: dict[str, Any] = {"source": name, "stamp": files.stamp(path)}
@@ -142,7 +147,7 @@ def examined(examiner: Examiner, num_workers: int) -> Iterator[Facts]:
 
 
 class Journal:
-    """Facts on the disk as soon as they are known, a line each, for whoever goes on."""
+    """Facts on the disk as soon as they are known, a line each, for the run that resumes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -155,7 +160,7 @@ class Journal:
         return [facts for line in lines if (facts := _parsed(line)) is not None]
 
     def replace(self, facts: Sequence[Facts]) -> None:
-        """Keep these facts alone."""
+        """Keep only these facts."""
         files.write_text(self.path, "".join(_line(one) for one in facts))
 
     def add(self, new: Iterator[Facts]) -> None:

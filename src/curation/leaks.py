@@ -36,18 +36,31 @@ def audit(root: Path, limits: Rules, page: Path, num_workers: int) -> Verdict:
     places = duplicates.place_by_looks(looks, {}, {"train": 1.0})
     rows = [
         Row(
-            file=one.source, source=one.source, status="kept" if one.readable else "rejected",
-            reason=one.fault, split=splits[one.source],
-            group=places[one.sha256].group if one.readable else "", sha256=one.sha256,
-            width=one.width, height=one.height,
+            file=one.source,
+            source=one.source,
+            status="kept" if one.readable else "rejected",
+            reason=one.fault,
+            split=splits[one.source],
+            group=places[one.sha256].group if one.readable else "",
+            sha256=one.sha256,
+            width=one.width,
+            height=one.height,
             mean_chroma=one.colors.mean_chroma if one.colors else 0.0,
-        ) for one in facts
-    ]  # fmt: skip
+        )
+        for one in facts
+    ]
     # What prepare would reject is listed as such, but its leaks count: it is in use here.
     listed = [replace(row, status="rejected" if row.reason else "kept") for row in rows]
     leaks = manifest.leaks(rows)
-    audit_page.write(page, listed, {(one.source, one.sha256): one for one in facts},
-                   originals=root, prepared=root, leaks=leaks, judged=True)  # fmt: skip
+    audit_page.write(
+        page,
+        listed,
+        {(one.source, one.sha256): one for one in facts},
+        originals=root,
+        prepared=root,
+        leaks=leaks,
+        judged=True,
+    )
     return Verdict(_in_words(listed, leaks), len(leaks))
 
 
@@ -68,8 +81,10 @@ def _in_words(rows: list[Row], leaks: list[list[Row]]) -> str:
     lines += [f"  {count} {rule} ({count / len(rows):.1%})" for rule, count in rules.most_common()]
     if leaks:
         shown = ", ".join(f"{row.source}" for row in leaks[0][:3])
-        lines.append(f"LEAKS: {len(leaks)} groups of near-duplicates stand in more than one split, "
-                     f"such as {shown}")  # fmt: skip
+        lines.append(
+            f"LEAKS: {len(leaks)} groups of near-duplicates stand in more than one split, "
+            f"such as {shown}"
+        )
     else:
         lines.append("no near-duplicates stand in more than one split")
     return "\n".join(lines)

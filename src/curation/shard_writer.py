@@ -34,8 +34,10 @@ def write(folder: Path, rows: Sequence[Row], most: int | None) -> None:
     most = most or before.get("most")
     if most is None:
         return
-    shards = {split: _dealt([row for row in rows if row.kept and row.split == split], most)
-              for split in SPLITS}  # fmt: skip
+    shards = {
+        split: _dealt([row for row in rows if row.kept and row.split == split], most)
+        for split in SPLITS
+    }
     content = {
         "most": most,
         "pictures": {split: [len(own) for own in several] for split, several in shards.items()},
@@ -63,8 +65,9 @@ def _dealt(rows: Sequence[Row], most: int) -> list[list[Row]]:
     """Cut rows into as few parts as may be, all equally long but for one."""
     ordered = sorted(rows, key=lambda row: row.sha256)
     count = -(-len(ordered) // most)
-    return [ordered[i * len(ordered) // count : (i + 1) * len(ordered) // count]
-            for i in range(count)]  # fmt: skip
+    return [
+        ordered[i * len(ordered) // count : (i + 1) * len(ordered) // count] for i in range(count)
+    ]
 
 
 def _write(path: Path, folder: Path, rows: Sequence[Row]) -> list[Listed]:

@@ -128,7 +128,7 @@ class TrainPictures(Dataset[Sample]):
 
 
 class EpochShuffle(Sampler[tuple[int, int]]):
-    """Shuffled indices, each with a seed for its augmentation: a function of seed and epoch alone.
+    """Shuffled indices, each with a seed for its augmentation: a function of seed and epoch only.
 
     What an epoch shows thus depends neither on workers nor on what ran before. Lightning calls
     `set_epoch`. Of several ranks each takes every n-th index, so that their batches together are
@@ -140,9 +140,13 @@ class EpochShuffle(Sampler[tuple[int, int]]):
     """
 
     def __init__(
-        self, folders: Sequence[str], seed: int, rank: int = 0, ranks: int = 1,
+        self,
+        folders: Sequence[str],
+        seed: int,
+        rank: int = 0,
+        ranks: int = 1,
         max_per_folder: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.folders = folders
         self.most = len(folders) if max_per_folder is None else max_per_folder
         self.length = sum(min(self.most, count) for count in Counter(folders).values())

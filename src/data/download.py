@@ -1,4 +1,4 @@
-"""Fetching an archive: taken up where it broke off, checked, and unpacked inside its folder."""
+"""Downloading an archive: resumed where it broke off, checked, and unpacked inside its folder."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ TIMEOUT_S = 30
 
 
 def download(url: str, path: Path, md5: str) -> None:
-    """Download `url` to `path` unless it is there; a part of an earlier try is continued.
+    """Download `url` to `path` unless it is there; what an earlier try left is resumed.
 
     Raises:
         OSError: if the server cannot be reached or breaks off; what came stays for the next try.
@@ -33,7 +33,7 @@ def download(url: str, path: Path, md5: str) -> None:
     except OSError as error:
         reason = getattr(error, "reason", None) or error
         raise OSError(
-            f"download of {url} broke off: {reason}. The same command goes on where it stopped; "
+            f"download of {url} broke off: {reason}. The same command resumes where it stopped; "
             f"without a network, put the file at {path}"
         ) from error
     got = _md5(partial)

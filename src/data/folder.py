@@ -106,7 +106,7 @@ class FolderData(ColorizationData):
             folders = collection.folders
             if not {"train", "val"} <= folders:
                 raise UserError(
-                    f"{self.root} holds {'/ and '.join(sorted(folders))}/ alone: expected train/ "
+                    f"{self.root} holds only {'/ and '.join(sorted(folders))}/: expected train/ "
                     "and val/ there, or a data.root without a split"
                 )
         originals = {name: collection.original(name) or contents[name] for name in contents}

@@ -83,9 +83,10 @@ def read(folder: Path) -> list[Row]:
 def _row(content: Mapping[str, str]) -> Row:
     row = Row(
         **{field.name: content[field.name] for field in fields(Row) if field.type is str},
-        width=int(content["width"]), height=int(content["height"]),
+        width=int(content["width"]),
+        height=int(content["height"]),
         mean_chroma=float(content["mean_chroma"]),
-    )  # fmt: skip
+    )
     if row.status not in ("kept", "rejected"):
         raise UserError(f"status {row.status!r}")
     if row.kept and row.split not in SPLITS:

@@ -43,17 +43,24 @@ class Stream(IterableDataset[Sample]):
     """
 
     def __init__(
-        self, own: Shards, batch_size: int, cut: Cut, *, seed: int = 0, epoch: int | None = None,
-        repeat: int = 1, drop_last: bool = False,
-    ) -> None:  # fmt: skip
-        self.shards = own
+        self,
+        shards: Shards,
+        batch_size: int,
+        cut: Cut,
+        *,
+        seed: int = 0,
+        epoch: int | None = None,
+        repeat: int = 1,
+        drop_last: bool = False,
+    ) -> None:
+        self.shards = shards
         self.batch_size = batch_size
         self.cut = cut
         self.seed = seed
         self.epoch = epoch
         self.repeat = repeat
         rank, count = ranks.this_and_all()
-        whole = len(own) * repeat
+        whole = len(shards) * repeat
         if epoch is None:
             self.start, self.stop = rank * whole // count, (rank + 1) * whole // count
         else:
@@ -68,15 +75,17 @@ class Stream(IterableDataset[Sample]):
         worker = get_worker_info()
         number, count = (worker.id, worker.num_workers) if worker else (0, 1)
         batches = -(-len(self) // self.batch_size)
-        start, stop = (min(self.start + n * batches // count * self.batch_size, self.stop)
-                       for n in (number, number + 1))  # fmt: skip
+        start, stop = (
+            min(self.start + n * batches // count * self.batch_size, self.stop)
+            for n in (number, number + 1)
+        )
         order = [*range(len(self.shards.counts))] * self.repeat
         if self.epoch is None:
             return self._samples(self.shards.read(order, start, stop), _random(0))
         _random(self.seed, self.epoch).shuffle(order)
-        own = _random(self.seed, self.epoch, start)
+        seeds = _random(self.seed, self.epoch, start)
         self.epoch += 1
-        return self._samples(_mixed(self.shards.read(order, start, stop), own), own)
+        return self._samples(_mixed(self.shards.read(order, start, stop), seeds), seeds)
 
     def _samples(self, pictures: Iterator[TarPicture], seeds: random.Random) -> Iterator[Sample]:
         before: list[Picture] = []  # takes the place of one that cannot be read
@@ -89,10 +98,10 @@ def _random(*entropy: int) -> random.Random:
     return random.Random(mixed_seed(*entropy))  # noqa: S311
 
 
-def _mixed(pictures: Iterator[TarPicture], own: random.Random) -> Iterator[TarPicture]:
+def _mixed(pictures: Iterator[TarPicture], seeds: random.Random) -> Iterator[TarPicture]:
     from webdataset import shuffle
 
-    return cast(Iterator[TarPicture], shuffle(SHUFFLED, initial=SHUFFLED, rng=own)(pictures))
+    return cast(Iterator[TarPicture], shuffle(SHUFFLED, initial=SHUFFLED, rng=seeds)(pictures))
 
 
 class ShardsData(ColorizationData):
@@ -109,8 +118,12 @@ class ShardsData(ColorizationData):
         require(everything, "data.max_per_folder", self.max_per_folder, "null for shards")
         require(isinstance(root, str), "data.root", root, "a folder of shards, or its address")
         scheme, separator, _ = root.partition("://")
-        require(not separator or scheme in SCHEMES, "data.root", root,
-                f"a folder, or an address that begins with {', '.join(SCHEMES)}")  # fmt: skip
+        require(
+            not separator or scheme in SCHEMES,
+            "data.root",
+            root,
+            f"a folder, or an address that begins with {', '.join(SCHEMES)}",
+        )
         self.root = root.rstrip("/")
 
     def find_pictures(self) -> dict[Subset, Shards]:
@@ -126,30 +139,38 @@ class ShardsData(ColorizationData):
                 "this run is trained on; src.prepare with shards=true adds it"
             )
         self.require_recorded()
-        for subset, own in subsets.items():
-            if not len(own):
+        for subset, shards in subsets.items():
+            if not len(shards):
                 raise UserError(f"no picture for {subset} in {self.root}: prepare more pictures")
         return subsets
 
     def train_dataloader(self) -> DataLoader[Any]:
-        return self._loader(Stream(
-            self._shards("train"), self.batch_size // ranks.this_and_all()[1],
-            partial(_cut_to_train, self.image_size, self.zooms, self.tone), seed=self.seed,
-            epoch=self.first_epoch, repeat=self.repeat,
-            drop_last=len(self.subsets["train"]) * self.repeat > self.batch_size,
-        ))  # fmt: skip
+        return self._loader(
+            Stream(
+                self._shards("train"),
+                self.batch_size // ranks.this_and_all()[1],
+                partial(_cut_to_train, self.image_size, self.zooms, self.tone),
+                seed=self.seed,
+                epoch=self.first_epoch,
+                repeat=self.repeat,
+                drop_last=len(self.subsets["train"]) * self.repeat > self.batch_size,
+            )
+        )
 
     def all_of(self, subset: Subset) -> DataLoader[Any]:
-        return self._loader(Stream(
-            self._shards(subset), self.batch_size // ranks.this_and_all()[1],
-            partial(_cut_to_judge, self.image_size, self.eval_fit),
-        ))  # fmt: skip
+        return self._loader(
+            Stream(
+                self._shards(subset),
+                self.batch_size // ranks.this_and_all()[1],
+                partial(_cut_to_judge, self.image_size, self.eval_fit),
+            )
+        )
 
     def eval_pictures(self, subset: Subset, limit: int | None = None) -> EvalPictures:
-        own = self._shards(subset)
+        shards = self._shards(subset)
         # Contents stand in the order of their hashes: the first ones are as good as any.
-        some = min(limit or len(own), len(own))
-        pictures = list(own.read(range(len(own.counts)), 0, some))
+        some = min(limit or len(shards), len(shards))
+        pictures = list(shards.read(range(len(shards.counts)), 0, some))
         return EvalPictures(pictures, self.image_size, self.eval_fit)
 
     def _shards(self, subset: Subset) -> Shards:

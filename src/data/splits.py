@@ -9,7 +9,7 @@ GROUP_DIGITS = 16
 
 
 def by_hash(hashes: Iterable[str], shares: Mapping[str, float]) -> dict[str, str]:
-    """Assign hexadecimal hashes to subsets by their value alone.
+    """Assign hexadecimal hashes to subsets by nothing but their value.
 
     With a handful of hashes chance may leave a subset empty: each gets at least one where there
     are enough of them.
@@ -111,9 +111,11 @@ def _components(
 
 
 def _between_splits(
-    members: Sequence[str], neighbours: Mapping[str, set[str]], settled: Mapping[str, Place],
+    members: Sequence[str],
+    neighbours: Mapping[str, set[str]],
+    settled: Mapping[str, Place],
     shares: Mapping[str, float],
-) -> dict[str, Place]:  # fmt: skip
+) -> dict[str, Place]:
     """Place what touches several splits, from them inwards; what would link two is rejected."""
     places = dict(settled)
     left = list(members)

@@ -52,7 +52,7 @@ def _train(config: DictConfig) -> dict[str, float]:
             *callbacks,
             launcher.EndAtSigterm(),
             PictureRecord(folder),
-            _config_kept(config),
+            _when_pictures_are_found(config),
         ],
         logger=_instantiate_each(config.logger),
         plugins=[WholeCheckpointIO()],
@@ -90,9 +90,15 @@ def _train(config: DictConfig) -> dict[str, float]:
     return figures
 
 
-def _config_kept(config: DictConfig) -> LambdaCallback:
-    """Keep what stood beside resume= once the run's pictures have been found with it."""
-    return LambdaCallback(on_fit_start=lambda *_: run_folder.store_config(config))
+def _when_pictures_are_found(config: DictConfig) -> LambdaCallback:
+    """Keep what stood beside resume=, and that the run has not ended, not before it works."""
+
+    @rank_zero_only
+    def keep(*_: Any) -> None:
+        run_folder.store_config(config)
+        (Path(config.run.folder) / run_folder.RESULT).unlink(missing_ok=True)
+
+    return LambdaCallback(on_fit_start=keep)
 
 
 @rank_zero_only
@@ -140,7 +146,6 @@ def _prepare(config: DictConfig, folder: Path) -> int:
     epochs = run_folder.completed(folder)
     if ranks.is_zero():
         print(f"resuming {files.from_here(folder)} after {epochs} completed epochs")
-        (folder / run_folder.RESULT).unlink(missing_ok=True)
         metrics_csv.keep_epochs(folder / "metrics.csv", epochs)
         for torn in (folder / "checkpoints").glob(".*.part"):
             torn.unlink()

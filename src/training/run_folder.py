@@ -47,7 +47,7 @@ def folder_name(overrides: str) -> str:
     name = re.sub(r"[^\w.+-]+", "_", overrides) or "default"
     if (name == overrides and len(name.encode()) <= 200) or not overrides:
         return name
-    # Two jobs whose names would differ in such characters alone must not share a folder.
+    # Two jobs whose names would differ only in such characters must not share a folder.
     return f"{name[:60]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
 
 

@@ -24,8 +24,14 @@ def cropped(image: Image.Image) -> Image.Image:
 
 def copies(image: Image.Image) -> list[Image.Image]:
     half = image.resize((image.width // 2, image.height // 2))
-    return [image, half, recompressed(image), ImageOps.mirror(image), cropped(image),
-            ImageOps.mirror(recompressed(cropped(half)))]  # fmt: skip
+    return [
+        image,
+        half,
+        recompressed(image),
+        ImageOps.mirror(image),
+        cropped(image),
+        ImageOps.mirror(recompressed(cropped(half))),
+    ]
 
 
 def pairs(images: list[Image.Image]) -> set[tuple[int, int]]:

@@ -127,9 +127,9 @@ def test_test_pictures_are_never_trained_on_by_accident(photos: Path, tmp_path: 
     shutil.copytree(photos, tmp_path / "given" / "train")
     shutil.copytree(photos, tmp_path / "given" / "test")
     shutil.copytree(photos, tmp_path / "other" / "val")
-    with pytest.raises(ValueError, match=r"holds val/ alone"):
+    with pytest.raises(ValueError, match=r"holds only val/"):
         folder_data(tmp_path / "other", tmp_path).setup("fit")
-    with pytest.raises(ValueError, match=r"holds test/ and train/ alone"):
+    with pytest.raises(ValueError, match=r"holds only test/ and train/"):
         folder_data(tmp_path / "given", tmp_path).setup("fit")
 
 
@@ -189,8 +189,16 @@ def odd_but_readable(folder: Path) -> set[str]:
     red.save(folder / "moving.gif", save_all=True, append_images=[red.rotate(90)])
     red.save(folder / "new\nline, and ü.png")
     red.resize((1, 1)).save(folder / "pixel.png")
-    return {"cmyk.jpg", "16bit.png", "palette.png", "alpha.png", "rotated.jpg", "moving.gif",
-            "new\nline, and ü.png", "pixel.png"}  # fmt: skip
+    return {
+        "cmyk.jpg",
+        "16bit.png",
+        "palette.png",
+        "alpha.png",
+        "rotated.jpg",
+        "moving.gif",
+        "new\nline, and ü.png",
+        "pixel.png",
+    }
 
 
 def test_broken_files_are_skipped_and_listed_and_odd_ones_are_used(

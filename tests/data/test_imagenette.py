@@ -73,10 +73,14 @@ def server(photos: Path) -> Iterator[Server]:
 
 def imagenette(server: Server, tmp_path: Path, md5: str | None = None) -> ImagenetteData:
     return ImagenetteData(
-        url=server.url, md5=md5 or hashlib.md5(server.content).hexdigest(),
-        folder=str(tmp_path / "data"), report_dir=str(tmp_path / "run"),
-        image_size=32, batch_size=4, num_workers=0,
-    )  # fmt: skip
+        url=server.url,
+        md5=md5 or hashlib.md5(server.content).hexdigest(),
+        folder=str(tmp_path / "data"),
+        report_dir=str(tmp_path / "run"),
+        image_size=32,
+        batch_size=4,
+        num_workers=0,
+    )
 
 
 def test_it_is_downloaded_checked_unpacked_and_split(server: Server, tmp_path: Path) -> None:
@@ -93,7 +97,7 @@ def test_it_is_downloaded_checked_unpacked_and_split(server: Server, tmp_path: P
 
 def test_a_broken_download_is_taken_up_again(server: Server, tmp_path: Path) -> None:
     server.breaks = 1
-    with pytest.raises(OSError, match="goes on where it stopped"):
+    with pytest.raises(OSError, match="resumes where it stopped"):
         imagenette(server, tmp_path).prepare_data()
     half = (tmp_path / "data" / "tiny.tgz.part").stat().st_size
     assert 0 < half < len(server.content)

@@ -180,9 +180,16 @@ def test_repeat_lengthens_the_epoch_only() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"image_size": 16}, {"batch_size": 0}, {"eval_fit": "squash"}, {"zoom": 0.5}, {"repeat": 0},
-     {"fit_images": 0}, {"num_workers": -1}],
-)  # fmt: skip
+    [
+        {"image_size": 16},
+        {"batch_size": 0},
+        {"eval_fit": "squash"},
+        {"zoom": 0.5},
+        {"repeat": 0},
+        {"fit_images": 0},
+        {"num_workers": -1},
+    ],
+)
 def test_wrong_settings_are_named(wrong: dict[str, object]) -> None:
     [(name, value)] = wrong.items()
     build: Callable[..., SampleData] = SampleData

@@ -21,9 +21,13 @@ def test_a_list_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["file,split\na.jpg,train\n", "file,split,sha256,original\na.jpg,training,00,\n",
-     "file,split,sha256,original\na.jpg,train,no hash,\n", "file,split,sha256,original\na.jpg\n"],
-)  # fmt: skip
+    [
+        "file,split\na.jpg,train\n",
+        "file,split,sha256,original\na.jpg,training,00,\n",
+        "file,split,sha256,original\na.jpg,train,no hash,\n",
+        "file,split,sha256,original\na.jpg\n",
+    ],
+)
 def test_a_broken_list_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "pictures.csv").write_text(text)
     with pytest.raises(ValueError, match=r"pictures\.csv is broken"):

@@ -190,11 +190,13 @@ def test_a_connection_that_breaks_off_is_taken_up_again(
 
 @pytest.mark.parametrize(
     ("root", "fault"),
-    [("nowhere", "has no index.json, or cannot be reached: expected the shards that"),
-     ("ftp://host/x", "begins with http, https, s3"),
-     ("pipe://rm", "begins with http, https, s3"),
-     ("half", "is no index of whole shards")],
-)  # fmt: skip
+    [
+        ("nowhere", "has no index.json, or cannot be reached: expected the shards that"),
+        ("ftp://host/x", "begins with http, https, s3"),
+        ("pipe://rm", "begins with http, https, s3"),
+        ("half", "is no index of whole shards"),
+    ],
+)
 def test_what_is_no_place_of_shards_is_told_in_a_line(root: str, fault: str) -> None:
     Path("half").mkdir()
     Path("half/index.json").write_text('{"most": 10}')
@@ -213,8 +215,11 @@ def test_a_shard_that_was_cut_off_is_named(place: Path, tmp_path: Path) -> None:
 def test_a_broken_picture_is_replaced_by_another(place: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(place, copy)
-    rows = [Row(f"pictures/{s}{i}.jpg", "", "kept", "", s, "", f"{i:03d}", 40, 36, 9.0)
-            for s in COUNTS for i in range(4)]  # fmt: skip
+    rows = [
+        Row(f"pictures/{s}{i}.jpg", "", "kept", "", s, "", f"{i:03d}", 40, 36, 9.0)
+        for s in COUNTS
+        for i in range(4)
+    ]
     (copy / "pictures/train2.jpg").write_bytes(b"no picture")
     shard_writer.write(copy, rows, 10)
     with pytest.warns(UserWarning, match="train2 can no longer be read: not a picture"):

@@ -21,9 +21,15 @@ from src.training.run_folder import folder_name, locked, resume_command, resumed
 from tests.conftest import ROOT, TINY, made_once, read_by_shell, run_train
 
 EPOCHS = 3
-GAN = ("model=unet_gan", "model.ema_decay=0.9", "model.decay_share=0.5", "data=folder",
-       "data.num_workers=1", "trainer.log_every_n_steps=1",
-       f"trainer.max_epochs={EPOCHS}")  # fmt: skip
+GAN = (
+    "model=unet_gan",
+    "model.ema_decay=0.9",
+    "model.decay_share=0.5",
+    "data=folder",
+    "data.num_workers=1",
+    "trainer.log_every_n_steps=1",
+    f"trainer.max_epochs={EPOCHS}",
+)
 
 # Trainings that SIGKILL ends, one after the other: when so many seconds have passed since the first
 # step, or when half of so many checkpoints are on the disk. Each is a fork, which imports nothing.
@@ -78,8 +84,10 @@ def killed(*runs: tuple[object, ...]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", KILLED, json.dumps(runs)],
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -177,25 +185,36 @@ def test_a_finished_run_says_so_and_can_be_extended_where_it_was_moved_to(
 
 @pytest.mark.parametrize(
     ("arguments", "fault"),
-    [(["resume=copy", "seed=1", "trainer.max_epochs=9"], "seed=1: expected nothing but"),
-     (["resume=copy", "model=cnn"], "model=cnn: expected nothing but"),
-     (["resume=copy", "trainer.max_epochs=2"], f"trainer.max_epochs=2: expected at least {EPOCHS}"),
-     (["resume=copy", "+seed=1"], "seed=1: expected nothing but"),
-     (["resume=copy", "nonsense.key=1"], "nonsense.key=1: expected nothing but"),
-     (["resume=copy", "model=nonsense"], "model=nonsense: expected nothing but"),
-     (["resume=copy", "model/generator=unet"], "model/generator=unet: expected nothing but"),
-     (["resume=copy", "~logger"], "~logger: expected nothing but"),
-     (["resume=copy", "logger=nonsense"], "logger=nonsense: expected one of csv, wandb"),
-     (["resume=copy", "trainer.devices=0", "trainer.max_epochs=9"], "trainer.devices=0: expected"),
-     (["resume="], "resume= names no folder"),
-     (["resume=nowhere"], "expected a run's folder, with .hydra/config.yaml in it"),
-     (["-m", "resume=copy"], "a sweep is resumed by the same command"),
-     (["-m", "resume=copy,nowhere"], "a sweep is resumed by the same command")],
-)  # fmt: skip
+    [
+        (["resume=copy", "seed=1", "trainer.max_epochs=9"], "seed=1: expected nothing but"),
+        (["resume=copy", "model=cnn"], "model=cnn: expected nothing but"),
+        (
+            ["resume=copy", "trainer.max_epochs=2"],
+            f"trainer.max_epochs=2: expected at least {EPOCHS}",
+        ),
+        (["resume=copy", "+seed=1"], "seed=1: expected nothing but"),
+        (["resume=copy", "nonsense.key=1"], "nonsense.key=1: expected nothing but"),
+        (["resume=copy", "model=nonsense"], "model=nonsense: expected nothing but"),
+        (["resume=copy", "model/generator=unet"], "model/generator=unet: expected nothing but"),
+        (["resume=copy", "~logger"], "~logger: expected nothing but"),
+        (["resume=copy", "logger=nonsense"], "logger=nonsense: expected one of csv, wandb"),
+        (
+            ["resume=copy", "trainer.devices=0", "trainer.max_epochs=9"],
+            "trainer.devices=0: expected",
+        ),
+        (["resume="], "resume= names no folder"),
+        (["resume=nowhere"], "expected a run's folder, with .hydra/config.yaml in it"),
+        (["-m", "resume=copy"], "a sweep is resumed by the same command"),
+        (["-m", "resume=copy,nowhere"], "a sweep is resumed by the same command"),
+    ],
+)
 def test_mistakes_beside_resume_are_told_by_name(
-    copy: Path, arguments: list[str], fault: str,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    copy: Path,
+    arguments: list[str],
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()}
     with pytest.raises(SystemExit) as ended:
         main(monkeypatch, *arguments)
@@ -277,7 +296,8 @@ def test_pictures_that_are_gone_end_a_resumed_run_where_they_are_many(
     first, second, *_ = sorted(root.rglob("*.jpg"))
     first.unlink()
     second.rename("second.jpg")
-    before = (copy / ".hydra" / "config.yaml").read_text()
+    kept = [copy / ".hydra" / "config.yaml", copy / "result.json"]
+    before = [path.read_text() for path in kept]
     extended = (f"resume={copy}", f"trainer.max_epochs={EPOCHS + 1}", "data.root=moved")
     with pytest.raises(SystemExit):
         main(monkeypatch, *extended)
@@ -285,7 +305,7 @@ def test_pictures_that_are_gone_end_a_resumed_run_where_they_are_many(
     assert "2 of the run's 24 pictures are not in moved, such as" in said
     assert "more than data.max_unreadable=0.05" in said
     assert said.count("\n") == 1
-    assert (copy / ".hydra" / "config.yaml").read_text() == before
+    assert [path.read_text() for path in kept] == before
     Path("second.jpg").rename(second)
     main(monkeypatch, *extended)
     assert "missing: 1 of the run's 24 pictures are not in moved" in capsys.readouterr().out
@@ -294,9 +314,13 @@ def test_pictures_that_are_gone_end_a_resumed_run_where_they_are_many(
 
 @pytest.mark.parametrize(
     ("text", "fault"),
-    [("", "is broken, so start the run anew"), ("- a", "is broken, so start the run anew"),
-     ("run: {}", "expected run, data, model"), ("{", "is broken, so start the run anew")],
-)  # fmt: skip
+    [
+        ("", "is broken, so start the run anew"),
+        ("- a", "is broken, so start the run anew"),
+        ("run: {}", "expected run, data, model"),
+        ("{", "is broken, so start the run anew"),
+    ],
+)
 def test_a_broken_configuration_is_named(tmp_path: Path, text: str, fault: str) -> None:
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "config.yaml").write_text(text)
@@ -330,7 +354,10 @@ def test_the_resume_command_can_be_typed(tmp_path: Path) -> None:
 def test_how_a_run_ended_is_kept(whole: Path) -> None:
     result = json.loads((whole / "result.json").read_text())
     assert result["status"] == "done"
-    errors = [float(row["val/ab_mae"]) for row in metrics_csv.read(whole / "metrics.csv")
-              if row["val/ab_mae"]]  # fmt: skip
+    errors = [
+        float(row["val/ab_mae"])
+        for row in metrics_csv.read(whole / "metrics.csv")
+        if row["val/ab_mae"]
+    ]
     assert result["score"] == pytest.approx(min(errors))
     assert result["figures"]["test/ab_mae_zero"] > 0
