@@ -3,7 +3,7 @@
 from typing import Any
 
 from PIL import ExifTags, Image
-from PIL.TiffImagePlugin import IFDRational
+from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 
 from src.images.iptc import decoded
 
@@ -68,13 +68,11 @@ def text(meaning: str) -> Text:
 def kept(source: Image.Exif) -> Image.Exif:
     """Keep what is true of a coloured, upright sRGB copy: no thumbnail, for one."""
     exif = Image.Exif()
-    exif.update({tag: _kept(value) for tag, value in source.items() if tag in DESCRIPTIVE})
+    exif.update(_kept({tag: value for tag, value in source.items() if tag in DESCRIPTIVE}))
     for directory in DIRECTORIES:
-        content = {
-            tag: _kept(value)
-            for tag, value in source.get_ifd(directory).items()
-            if directory != ExifTags.IFD.Exif or tag not in STALE
-        }
+        content = _kept(source.get_ifd(directory), directory)
+        for tag in STALE if directory == ExifTags.IFD.Exif else ():
+            content.pop(tag, None)
         if content:
             exif.get_ifd(directory).update(content)
     details = exif.get_ifd(ExifTags.IFD.Exif)
@@ -83,8 +81,22 @@ def kept(source: Image.Exif) -> Image.Exif:
     return exif
 
 
-def _kept(value: Any) -> Any:
-    return Text(value) if isinstance(value, str) else value
+def _kept(content: dict[int, Any], directory: int | None = None) -> dict[int, Any]:
+    """Keep the bytes of texts, and leave out what is broken: it could not be written."""
+    texts = {
+        tag: Text(value) if isinstance(value, str) else value for tag, value in content.items()
+    }
+    return {tag: value for tag, value in texts.items() if _is_writable(tag, value, directory)}
+
+
+def _is_writable(tag: int, value: Any, directory: int | None) -> bool:
+    alone = ImageFileDirectory_v2(group=directory)
+    try:
+        alone[tag] = value
+        alone.tobytes()
+    except Exception:  # of whatever kind comes first: Pillow writes less than it reads
+        return False
+    return True
 
 
 def cut(exif: Image.Exif, most: int) -> list[str]:

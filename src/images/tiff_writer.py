@@ -72,9 +72,9 @@ def _tag(tag: int, value: Any) -> Tag:
     if isinstance(value, bytes):
         return tag, UNDEFINED, len(value), value, True
     values = value if isinstance(value, tuple) else (value,)
-    whole = all(isinstance(value, int) for value in values)
-    values = tuple(values if whole else map(float, values))
-    return tag, SHORT if whole else DOUBLE, len(values), values, True
+    if all(isinstance(value, int) and 0 <= value < 1 << 32 for value in values):
+        return tag, SHORT if max(values) < 1 << 16 else LONG, len(values), values, True
+    return tag, DOUBLE, len(values), tuple(map(float, values)), True
 
 
 def _append_directories(path: Path, pages: list[dict[int, dict[int, Any]]], *, big: bool) -> None:

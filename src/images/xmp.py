@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 from collections.abc import Callable, Sequence
 from xml.etree import ElementTree
 
@@ -28,6 +29,7 @@ NAMESPACES = {
 }
 for _prefix, _uri in NAMESPACES.items():
     ElementTree.register_namespace(_prefix, _uri)
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
@@ -115,6 +117,7 @@ class Packet:
         """Give a property its text or texts. Args: kind: Alt, Bag or Seq of RDF, or none."""
         self._remove(lambda found: found == _name(name))
         element = ElementTree.SubElement(self._latest(), _name(name))
+        texts = [NOT_XML.sub("", text) for text in texts]
         if not kind:
             element.text = texts[0]
             return

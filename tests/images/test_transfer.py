@@ -449,6 +449,24 @@ def test_exif_that_a_jpeg_cannot_hold_is_named(tmp_path: Path) -> None:
     assert notes == []
 
 
+def test_characters_that_xml_cannot_hold_do_not_break_the_packet(tmp_path: Path) -> None:
+    source = tiff(tmp_path / "a.tif", (33723, 7, iim(((2, 120), b"a\x0bb\x01 & <c>"))))
+    assert told(result(source, "PNG")[0])["XMP-dc:Description"] == "ab & <c>"
+
+
+@pytest.mark.parametrize("form", SUFFIXES)
+def test_exif_of_a_type_that_cannot_be_is_left_out(tmp_path: Path, form: str) -> None:
+    exif = Image.Exif()
+    exif[0x013B] = "A. P."
+    exif.get_ifd(0x8769).update({0x9000: b"0232", 0x9003: "1912:04:01 12:00:00"})
+    content = exif.tobytes()
+    assert content.count(b"\x90\0\0\7") == 1
+    source = jpeg(tmp_path / "a.jpg", exif=content.replace(b"\x90\0\0\7", b"\x90\0\0\2"))
+    found = told(result(source, form)[0])
+    assert found["IFD0:Artist"] == "A. P."
+    assert found["ExifIFD:DateTimeOriginal"] == "1912:04:01 12:00:00"
+
+
 def test_hostile_words_end_nothing(tmp_path: Path) -> None:
     for number, content in enumerate((b"\x1c\2\5\xff\xff", b"8BIM", b"\x1c\2\5\x80\xff", bytes(9))):
         source = tiff(tmp_path / f"{number}.tif", (33723, 7, content), (34377, 7, b"8BIM\4\4\xff"))
