@@ -65,7 +65,9 @@ class OwnFolder(Callback):
             HydraConfig.instance().set_config(config)  # which the folder's name may ask for
             OmegaConf.set_readonly(config.hydra, False)
             folder = Path(config.hydra.run.dir)
-            if any(overrides.key_of(one) == RUN_DIR for one in config.hydra.overrides.hydra):
+            unresolved = OmegaConf.to_container(config.hydra.overrides.hydra)
+            typed = [one for one in cast(list[str], unresolved) if overrides.key_of(one) == RUN_DIR]
+            if typed and "${" not in typed[-1]:
                 # What the task will refuse must not lose its .hydra before.
                 if (folder / "metrics.csv").exists() or files.is_locked(folder):
                     config.hydra.output_subdir = None

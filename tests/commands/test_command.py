@@ -24,6 +24,14 @@ def test_runs_that_start_in_one_second_get_folders_of_their_own(
         assert f"seed: {seed}\n" in (folder / ".hydra" / "config.yaml").read_text()
 
 
+def test_a_named_folder_with_the_time_in_it_is_each_runs_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hydra.core.utils.datetime", Stopped)
+    folders = [start(monkeypatch, "hydra.run.dir=mine/${now:%Y}") for _ in range(2)]
+    assert [folder.name for folder in folders] == ["then", "then_2"]
+
+
 def test_a_folder_that_is_named_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         folder = start(monkeypatch, "hydra.run.dir=bilder/Käthe, 1")
