@@ -67,7 +67,7 @@ def test_runs_that_fail_stand_in_the_ranking_and_the_others_go_on(
     with Image.open(folder / "sweep.png") as image:
         assert min(image.size) > 100
 
-    # The same command goes on in the same folder, with what is not done.
+    # The same command resumes in the same folder, with what is not done.
     assert sweep(monkeypatch, *arguments) == 1
     again = capsys.readouterr().out
     assert only_sweep() == folder
@@ -75,7 +75,7 @@ def test_runs_that_fail_stand_in_the_ranking_and_the_others_go_on(
     assert read(folder / "sweep.csv") == rows
 
 
-def test_a_run_of_a_killed_sweep_is_gone_on_with(
+def test_a_run_of_a_killed_sweep_is_resumed(
     photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # What is given and also swept names the folders by what is swept.
@@ -95,7 +95,7 @@ def test_a_run_of_a_killed_sweep_is_gone_on_with(
     assert "seed-0: done before" in printed
     assert f"resuming {folder}/seed-1 after 1 completed epochs" in printed
     assert (folder / "sweep.csv").read_text() == before
-    # A finished sweep is not gone on with: the same command repeats it.
+    # A finished sweep is not resumed: the same command repeats it.
     new = folder.with_name("new")
     assert sweep(monkeypatch, *arguments, f"hydra.sweep.dir={new}") == 0
     assert read(new / "sweep.csv") == read(folder / "sweep.csv")

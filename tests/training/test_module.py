@@ -150,7 +150,7 @@ def test_a_batch_of_two_colors_is_learned_as_classes(configure: Configure) -> No
     assert (learned - ab[..., ::4, ::4]).abs().mean() < 0.05
 
 
-def test_the_moving_average_is_of_the_generator_alone_and_serves_inference(
+def test_the_moving_average_is_only_of_the_generator_and_serves_inference(
     configure: Configure,
 ) -> None:
     model: ColorizationModule = instantiate(
