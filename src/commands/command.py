@@ -64,6 +64,8 @@ class OwnFolder(Callback):
         with errors.ending_for_people():
             HydraConfig.instance().set_config(config)  # which the folder's name may ask for
             OmegaConf.set_readonly(config.hydra, False)
+            if config.hydra.output_subdir is not None:
+                _require_text(OmegaConf.to_container(config.hydra.overrides.task))
             folder = Path(config.hydra.run.dir)
             unresolved = OmegaConf.to_container(config.hydra.overrides.hydra)
             typed = [one for one in cast(list[str], unresolved) if overrides.key_of(one) == RUN_DIR]
@@ -73,3 +75,16 @@ class OwnFolder(Callback):
                     config.hydra.output_subdir = None
             elif folder != Path():
                 config.hydra.run.dir = str(files.claim(folder))
+
+
+def _require_text(typed: Any) -> None:
+    """Refuse what a run's folder cannot keep, whose files are UTF-8. Raises: UserError."""
+    for override in typed:
+        try:
+            override.encode()
+        except UnicodeEncodeError:
+            shown = override.encode(errors="backslashreplace").decode()
+            raise UserError(
+                f"{shown}: a run keeps its settings as text, and this name is none in UTF-8: "
+                "rename the file or folder, or give a link to it (ln -s)"
+            ) from None

@@ -32,6 +32,16 @@ def test_a_named_folder_with_the_time_in_it_is_each_runs_own(
     assert [folder.name for folder in folders] == ["then", "then_2"]
 
 
+def test_a_name_that_is_no_text_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        start(monkeypatch, "data=folder", "data.root=caf\udce9")
+    said = capsys.readouterr().err
+    assert "rename the file or folder" in said
+    assert said.count("\n") == 1
+
+
 def test_a_folder_that_is_named_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         folder = start(monkeypatch, "hydra.run.dir=bilder/Käthe, 1")
