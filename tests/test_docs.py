@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from tests.conftest import ROOT, TINY
+from tests.evaluation.test_evaluation import _make_quick as judge_quickly
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXTENDING = ROOT / "docs" / "extending.md"
@@ -94,6 +95,8 @@ def start(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
         arguments += [] if "resume=RUN" in arguments else SHRUNK
     else:
         arguments += ["num_workers=0"]
+    if name == "src.evaluate":
+        judge_quickly(monkeypatch)
     monkeypatch.setattr(sys, "argv", [name, *arguments])
     module.main()
     return "The page: " if name == "src.evaluate" else end
