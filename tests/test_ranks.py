@@ -104,7 +104,11 @@ def test_all_networks_and_their_statistics_are_identical_on_the_ranks(pair: Path
 
 
 def test_two_ranks_print_what_one_process_does(pair: Path) -> None:
-    one, two = ((pair / f"{name}.txt").read_text().splitlines() for name in ("one", "two"))
+    one, two = (
+        # Where a run takes long, every half minute adds a line.
+        [line for line in (pair / f"{name}.txt").read_text().splitlines() if "| batch" not in line]
+        for name in ("one", "two")
+    )
     assert len(one) == len(two)
     assert two[-1] == "Everything is in two"
     assert (pair / "two.err").read_text() == (pair / "one.err").read_text()
