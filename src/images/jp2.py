@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from src.images.metadata import GEO_TAGS
+from src.images.metadata import geo_of
 
 XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
@@ -42,7 +42,7 @@ def info(file: BufferedReader | BytesIO) -> dict[str, Any]:
     if "geo" in found:
         tags = Image.Exif()
         tags.load(found["geo"])
-        found["geo"] = {tag: tags[tag] for tag in GEO_TAGS if tag in tags}
+        found["geo"] = geo_of(tags)
     return found
 
 

@@ -1,5 +1,6 @@
 """What a file says about a picture, wherever it says it."""
 
+import re
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,8 +14,10 @@ from src.images import iptc
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"  # how such a segment of a JPEG begins
 PHOTOSHOP = b"Photoshop 3.0\0"  # likewise
 BLOCKS = XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG = 700, 33723, 34377
+GDAL_METADATA = 42112
+STATISTICS = re.compile(r'<Item[^>]*name="STATISTICS_[^>]*>[^<]*</Item>\s*')
 # GeoTIFF's, those of its forerunner and of satellites, and GDAL's value of what is no ground.
-GEO_TAGS = (33550, 33920, 33922, 34264, 34735, 34736, 34737, 42113, 50844)
+GEO_TAGS = (33550, 33920, 33922, 34264, 34735, 34736, 34737, GDAL_METADATA, 42113, 50844)
 RAW_PROFILE = "Raw profile type "  # how ImageMagick and others keep in PNG what has no place there
 PNG_XMP = "XML:com.adobe.xmp"
 # Copies of EXIF, and facts about the file.
@@ -93,10 +96,18 @@ def of_tiff(exif: Image.Exif, blocks: Mapping[int, bytes]) -> Metadata:
         exif=exif_.kept(exif),
         xmp=blocks.get(XMP_TAG, b""),
         photoshop=_photoshop(blocks.get(PHOTOSHOP_TAG, b""), _in_order(blocks.get(IPTC_TAG, b""))),
-        geo={tag: exif[tag] for tag in GEO_TAGS if tag in exif},
+        geo=geo_of(exif),
         dpi=exif_.resolution(exif),
         turned=_is_turned(exif),
     )
+
+
+def geo_of(exif: Image.Exif) -> dict[int, Any]:
+    """Return the tags that say where on earth a picture lies; GDAL's without the old statistics."""
+    found = {tag: exif[tag] for tag in GEO_TAGS if tag in exif}
+    if isinstance(items := found.get(GDAL_METADATA), str):
+        found[GDAL_METADATA] = STATISTICS.sub("", items)
+    return found
 
 
 def _is_turned(exif: Image.Exif) -> bool:

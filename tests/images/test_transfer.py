@@ -315,6 +315,15 @@ def test_geotiff_keeps_its_place_on_earth(tmp_path: Path) -> None:
         assert "GeoTIFF" in result(source, form)[1][0]
 
 
+def test_statistics_of_the_old_pixels_go_from_gdals_metadata(tmp_path: Path) -> None:
+    items = '<Item name="FLIGHT">12</Item><Item name="STATISTICS_MEAN" sample="0">101.5</Item>'
+    xml = f"<GDALMetadata>{items}</GDALMetadata>\0".encode()
+    path, _ = result(geotiff(tmp_path / "a.tif", tags=[(42112, 2, xml)]), "TIFF")
+    kept = '<GDALMetadata><Item name="FLIGHT">12</Item></GDALMetadata>'
+    with tifffile.TiffFile(path) as file:
+        assert file.pages[0].aspage().tags[42112].value == kept
+
+
 def test_pixels_that_do_not_lie_where_they_lay_have_no_place_on_earth(tmp_path: Path) -> None:
     turned = geotiff(tmp_path / "turned.tif", tags=[(274, 3, (6,))])
     for path, notes in (
