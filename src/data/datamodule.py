@@ -112,16 +112,15 @@ class ColorizationData(lightning.LightningDataModule, ABC):
 
     def setup(self, stage: str) -> None:
         if not self.subsets:
-            self.subsets = self._all_or_few(self.find_pictures())
+            found = self.find_pictures()
+            self.subsets = self._few(found) if self.overfit_batches else found
             counts = ", ".join(f"{len(own)} {subset}" for subset, own in self.subsets.items())
             rank_zero_only(print)(f"pictures: {counts} ({self.protocol})")
         self._check_ranks(ranks.this_and_all()[1])
 
-    def _all_or_few(self, subsets: Subsets) -> Subsets:
-        """Keep of each subset what overfit_batches asks for, where it is not 0."""
+    def _few(self, subsets: Subsets) -> Subsets:
+        """Keep of each subset what overfit_batches asks for."""
         asked = self.overfit_batches
-        if not asked:
-            return subsets
         self.repeat, self.max_per_folder = 1, None
         return {
             subset: _spread(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from lightning.pytorch.utilities import rank_zero_only
@@ -185,7 +186,7 @@ class FolderData(ColorizationData):
         """As ColorizationData says; the scan has measured each picture."""
         _, found = self._scan_once()
         means = [found.mean_ab[picture.name] for picture in self.subsets["train"]]
-        return torch.tensor(means, dtype=torch.float64).mean(dim=0).float()
+        return torch.from_numpy(np.mean(means, axis=0).astype(np.float32))
 
 
 def keep_some(contents: Mapping[str, str], max_images: int | None) -> dict[str, str]:
