@@ -118,7 +118,7 @@ def test_patterns_that_no_shell_expands_stand_for_their_files(
     assert sorted(path.name for path in Path("more").rglob("*.*")) == ["[d].jpg", "c.png", "e.jpg"]
     capsys.readouterr()
     assert colorize("in/*.gif", "in/c.png", "--output", "last") == 1
-    assert "in/*.gif: no such file" in capsys.readouterr().err
+    assert "in/*.gif: no such file; no name matches the pattern either" in capsys.readouterr().err
     assert made_in("last") == ["c.png"]
 
 

@@ -117,7 +117,7 @@ def _readable(argument: str, multirun: bool, open_nodes: Collection[str]) -> str
         if not (multirun and (several := _parsed(argument)) and several.is_sweep_override()):
             value = f"[{','.join(_path(item) for item in _items(value))}]"
     elif key in PATHS and value not in NO_PATH:
-        value = _paths(value, multirun)
+        value = _paths(value, multirun and not key.startswith("hydra."))  # which no sweep varies
     override = f"{typed}{equals}{value}"
     if not equals and not typed.startswith("~"):
         raise UserError(f"{argument}: expected KEY=VALUE, without spaces around the =")

@@ -79,7 +79,9 @@ def choose(root: Path, *, everything: bool = False) -> Chosen:
     if only_test:
         splits = collection.splits(hashes)
         names = [name for name in names if splits[name] == "test"]
-    said = "the test split" if only_test else "all pictures of the folder"
+    said = "a folder without a split"
+    if collection.is_split:
+        said = "the test split" if only_test else "all splits"
     if not names:
         raise UserError(
             f"no pictures to judge in {root} ({said}): expected files named "

@@ -120,7 +120,10 @@ class Batch:
                 raise OSError(said) from error
             self._fail(source, f"{target}: {error.strerror or error}")
         except errors.EXPECTED as error:
-            self._fail(source, errors.in_one_line(error))
+            said = errors.in_one_line(error)
+            if glob.has_magic(str(source)) and not os.path.lexists(source):
+                said += "; no name matches the pattern either"
+            self._fail(source, said)
         else:
             self.painted += 1
             self.large += target.stat().st_size > LARGE * source.stat().st_size

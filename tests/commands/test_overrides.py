@@ -130,3 +130,13 @@ def test_an_override_without_its_value_is_said(arguments: list[str]) -> None:
 def test_hydras_own_options_are_left_to_it() -> None:
     arguments = ["--cfg", "job", "-cd", "my=conf", "~logger", "--multirun", "seed=0,1"]
     assert overrides.for_hydra(arguments) == arguments
+
+
+def test_a_comma_in_hydras_own_folder_is_part_of_its_name_in_a_sweep() -> None:
+    typed = ["-m", "seed=0,1", "hydra.sweep.dir=out/a, b", "data.root=x,y"]
+    assert overrides.for_hydra(typed) == [
+        "-m",
+        "seed=0,1",
+        "hydra.sweep.dir='out/a, b'",
+        "data.root=x,y",
+    ]
