@@ -17,6 +17,7 @@ import torch
 from omegaconf import DictConfig
 from PIL import Image
 
+import src.web
 from tests.conftest import ROOT, TINY
 from tests.evaluation.test_evaluation import _make_quick as judge_quickly
 
@@ -86,6 +87,8 @@ def start(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
     if name in ("src.export", "src.demo"):
         page = SimpleNamespace(serve=lambda models, *_: print("served:", *models))
         monkeypatch.setitem(sys.modules, "src.web.page", page)
+        # Another test may have imported it before.
+        monkeypatch.setattr(src.web, "page", page, raising=False)
         module.main(arguments)
         return "To use it: " if name == "src.export" else "served: RUN/checkpoints/best.ckpt"
     end = "What was found: "

@@ -46,24 +46,26 @@ def _train(config: DictConfig) -> dict[str, float]:
     model: ColorizationModule = instantiate(config.model)
     _require_judgeable(model, data)
     callbacks = _instantiate_each(config.callbacks)
-    trainer: lightning.Trainer = instantiate(
-        config.trainer,
-        callbacks=[
-            *callbacks,
-            launcher.EndAtSigterm(),
-            PictureRecord(folder),
-            _when_pictures_are_found(config),
-        ],
-        logger=_instantiate_each(config.logger),
-        plugins=[WholeCheckpointIO()],
-        overfit_batches=0.0,  # which data has seen to: Lightning would replace its loaders
-    )
+    with flags.named():
+        trainer: lightning.Trainer = instantiate(
+            config.trainer,
+            callbacks=[
+                *callbacks,
+                launcher.EndAtSigterm(),
+                PictureRecord(folder),
+                _when_pictures_are_found(config),
+            ],
+            logger=_instantiate_each(config.logger),
+            plugins=[WholeCheckpointIO()],
+            overfit_batches=0.0,  # which data has seen to: Lightning would replace its loaders
+        )
     cast(Any, trainer).pruned = False  # until a callback says so
     for logger in trainer.loggers:
         logger.log_hyperparams(cast(Any, OmegaConf.to_container(config, resolve=True)))
     try:
         checkpoint = str(folder / run_folder.LAST) if epochs else None
-        trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        with flags.named():
+            trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         pruned = cast(Any, trainer).pruned
         figures = {} if pruned else _test(trainer, model, data)
     except BaseException as error:

@@ -2,12 +2,15 @@
 
 import difflib
 import inspect
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import lightning
+from hydra.errors import InstantiationException
 
-from src.errors import UserError, require, require_one_of
+from src.errors import UserError, require, require_one_of, require_whole
 from src.training import launcher
 
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -54,3 +57,29 @@ def check(trainer: Mapping[str, Any]) -> None:
     is_count = isinstance(few, int) and not isinstance(few, bool) and few >= 0
     expected = "a number of batches, or a share of them in [0.0, 1.0]"
     require(is_share or is_count, "trainer.overfit_batches", few, expected)
+    longest = trainer["max_time"]
+    is_time = longest is None or isinstance(longest, Mapping) or str(longest).count(":") == 3
+    require(is_time, "trainer.max_time", longest, "days:hours:minutes:seconds, such as 00:00:10:00")
+    for name in ("detect_anomaly", "enable_model_summary"):
+        require(isinstance(trainer[name], bool), f"trainer.{name}", trainer[name], "true or false")
+    fast = trainer["fast_dev_run"]
+    require(
+        isinstance(fast, int), "trainer.fast_dev_run", fast, "true, false or a count of batches"
+    )
+    for name in ("num_nodes", "log_every_n_steps"):
+        require_whole(f"trainer.{name}", trainer[name], 1)
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """Turn what Lightning says of a flag's value into a UserError."""
+    try:
+        yield
+    except InstantiationException as error:
+        said = str(error.__cause__ or error).partition("\n")[0]
+        raise UserError(f"conf/trainer: {said}") from error
+    except ValueError as error:
+        last = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
+        if not last.f_globals["__name__"].startswith("lightning."):
+            raise
+        raise UserError(f"conf/trainer: {error}") from error

@@ -74,6 +74,9 @@ def test_few_batches_for_a_short_time_can_be_watched(
         ("nonsense=1", "has no trainer.nonsense"),
         ("overfit_batches=-1", "expected a number of batches"),
         ("overfit_batches=1.5", "[0.0, 1.0]"),
+        ("max_time=1", "days:hours:minutes:seconds"),
+        ("detect_anomaly=foo", "expected true or false"),
+        ("accelerator=foo", "invalid accelerator name"),
     ],
 )
 def test_what_lightning_would_do_otherwise_is_refused_with_the_reason(
@@ -96,3 +99,15 @@ def test_defaults_may_be_said(tmp_path: Path) -> None:
     defaults = ("+trainer.accumulate_grad_batches=1", "trainer.gradient_clip_val=null")
     printed, _ = run_train(tmp_path, *TINY, "experiment=debug", *DEBUGGING, *defaults)
     assert "Everything is in" in printed
+
+
+def test_more_batches_between_validations_than_there_are_end_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = "trainer.val_check_interval=100"
+    monkeypatch.setattr(sys, "argv", ["train", *TINY, *DEBUGGING, asked])
+    with pytest.raises(SystemExit):
+        train.main()
+    said = capsys.readouterr().err
+    assert "val_check_interval" in said
+    assert said.count("\n") == 1
