@@ -477,9 +477,11 @@ def test_large_results_are_counted_at_the_end(
 
 
 def test_pictures_of_more_pixels_are_read_when_they_are_trusted(
-    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    colorize: Colorize,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
     for name in ("a.png", "a.tif"):
         photo(tmp_path / name, (1200, 1000))
@@ -503,8 +505,11 @@ def test_a_large_scan_needs_its_own_bytes_and_those_of_its_colors(
     words = ["a.tif", "-o", "out", "--checkpoint", str(checkpoint), "--max-megapixels", "400"]
     done = subprocess.run(
         [sys.executable, "-c", code, *words],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert int(done.stdout.split()[-1]) * 1024 < 600e6 + 5 * side**2
 
 

@@ -136,11 +136,24 @@ def test_what_is_shown_of_extending_works(tmp_path: Path) -> None:
     assert applied.returncode == 0, applied.stderr
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-v", "-m", "not slow", f"--basetemp={tmp_path / 'base'}",
-         "tests/generators/test_dilated.py", "tests/test_docs.py",
-         "-k", "Dilated or (order and extending)"],
-        cwd=copy, env=env, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-v",
+            "-m",
+            "not slow",
+            f"--basetemp={tmp_path / 'base'}",
+            "tests/generators/test_dilated.py",
+            "tests/test_docs.py",
+            "-k",
+            "Dilated or (order and extending)",
+        ],
+        cwd=copy,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout
     for name in ("[extending] PASSED", "TestDilated::test_a_checkpoint_brings_it_back PASSED"):
         assert name in done.stdout
@@ -175,9 +188,13 @@ def test_every_override_that_a_page_lists_composes(configure: Callable[..., Dict
 
 @pytest.mark.parametrize(
     ("target", "started"),
-    [("train", "-m src.train model=unet_gan a=b"), ("demo", "-m src.demo a=b"),
-     ("test", '-m "not slow" a=b'), ("lint", "ruff check .")],
-)  # fmt: skip
+    [
+        ("train", "-m src.train model=unet_gan a=b"),
+        ("demo", "-m src.demo a=b"),
+        ("test", '-m "not slow" a=b'),
+        ("lint", "ruff check ."),
+    ],
+)
 def test_make_starts_what_it_should(target: str, started: str) -> None:
     """What these commands do is tested elsewhere; a fresh clone is CI's business."""
     done = subprocess.run(

@@ -25,10 +25,17 @@ from tests.conftest import ROOT
 
 @pytest.mark.parametrize(
     "error",
-    [UserError("x"), OSError("x"), MemoryError("x"), torch.OutOfMemoryError("x"),
-     InstantiationException("x"), MisconfigurationException("x"), MissingMandatoryValue("x")],
+    [
+        UserError("x"),
+        OSError("x"),
+        MemoryError("x"),
+        torch.OutOfMemoryError("x"),
+        InstantiationException("x"),
+        MisconfigurationException("x"),
+        MissingMandatoryValue("x"),
+    ],
     ids=lambda error: type(error).__name__,
-)  # fmt: skip
+)
 def test_what_a_person_can_mend_ends_in_one_line(
     error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -52,12 +59,15 @@ def test_a_fault_of_the_program_ends_with_its_traceback_and_asks_for_a_report(
 
 @pytest.mark.parametrize(
     "said",
-    ["DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's "
-     "workers are out of shared memory. Please try to raise your shared memory limit.",
-     "unable to allocate shared memory(shm) for file </torch_7_1_0>: No space left on device (28)",
-     "Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback ...\nRuntimeError: "
-     "unable to write to file </torch_7_1_0>: No space left on device (28)"],
-)  # fmt: skip
+    [
+        "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that "
+        "dataloader's workers are out of shared memory. Please try to raise your shared memory limit.",
+        "unable to allocate shared memory(shm) for file </torch_7_1_0>: "
+        "No space left on device (28)",
+        "Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback ...\n"
+        "RuntimeError: unable to write to file </torch_7_1_0>: No space left on device (28)",
+    ],
+)
 def test_too_little_shared_memory_is_told_with_what_helps(
     said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,6 +47,6 @@ def test_each_that_claims_a_folder_gets_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     ["plain", "a b", "Oma's", 'say "x"', "Größe", "$HOME", "a;b&c", "`ls`", "a\nb", "!", "*"],
-)  # fmt: skip
+)
 def test_pasted_commands_mean_what_was_printed(name: str) -> None:
     assert read_by_shell(files.to_paste("python", Path(name))) == ["python", name]

@@ -346,10 +346,19 @@ def test_ctrl_c_and_sigterm_say_where_the_run_is_and_how_to_resume_it(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_process_that_is_told_to_stop_does(photos: Path, number: signal.Signals) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "src.train", *TINY, "data=folder", f"data.root={photos}",
-         "trainer.max_epochs=10000"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "src.train",
+            *TINY,
+            "data=folder",
+            f"data.root={photos}",
+            "trainer.max_epochs=10000",
+        ],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdout is not None
         while "epoch 2/" not in (line := process.stdout.readline()):
             assert line

@@ -35,8 +35,21 @@ PATHS = {
 LISTS = {"checkpoints", "merge", "predictions"}  # of paths
 NO_PATH = ("", "null", "???")
 # Options of Hydra's that take the next argument.
-TAKING = {"--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd",
-          "--experimental-rerun", "--cfg", "-c", "--info", "-i"}  # fmt: skip
+TAKING = {
+    "--package",
+    "-p",
+    "--config-path",
+    "-cp",
+    "--config-name",
+    "-cn",
+    "--config-dir",
+    "-cd",
+    "--experimental-rerun",
+    "--cfg",
+    "-c",
+    "--info",
+    "-i",
+}
 ITEM = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^,]*?)\s*(?:,|$)""")
 
 

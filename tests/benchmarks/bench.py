@@ -41,9 +41,15 @@ SIZE, BATCH = 128, 4
 RANKS_BATCH = 16  # what data.batch_size is; with 4 the gradients travel as long, for less work
 MATRIX = 2048
 RECIPE = Settings(
-    image_size=256, fit="stretch", format="jpeg", min_size=64, min_chroma_spread=0.0, one_hue=1.0,
-    shares={"train": 0.6, "val": 0.2, "test": 0.2}, part="1/1",
-)  # fmt: skip
+    image_size=256,
+    fit="stretch",
+    format="jpeg",
+    min_size=64,
+    min_chroma_spread=0.0,
+    one_hue=1.0,
+    shares={"train": 0.6, "val": 0.2, "test": 0.2},
+    part="1/1",
+)
 PHOTOGRAPHS = ((500, 375), (1600, 1200))  # as ImageNet has them, and as a camera's small setting
 SHIFT = 48  # pixels by which the pictures of a scene differ
 Times = dict[str, list[float]]
@@ -134,25 +140,38 @@ def step_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
         {"bare": bare, "textbook": book, "matrix": lambda: matrices[0] @ matrices[1]}
     )
     lightning.Trainer(
-        accelerator=config.trainer.accelerator, precision=config.trainer.precision, devices=1,
-        max_epochs=1, logger=False, callbacks=[both], enable_checkpointing=False,
-        enable_model_summary=False, enable_progress_bar=False, default_root_dir=scratch,
+        accelerator=config.trainer.accelerator,
+        precision=config.trainer.precision,
+        devices=1,
+        max_epochs=1,
+        logger=False,
+        callbacks=[both],
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        default_root_dir=scratch,
         limit_val_batches=0,
-    ).fit(instantiate(config.model), datamodule=SameBatch(L, ab, rounds + 2))  # fmt: skip
+    ).fit(instantiate(config.model), datamodule=SameBatch(L, ab, rounds + 2))
     seconds = {name: times[1:] for name, times in both.times.items()}  # the first warms up
     middle = {name: statistics.median(times) for name, times in seconds.items()}
     said = ", ".join(f"{name} {middle[name]:.3f} s" for name in ("trainer", "bare", "textbook"))
     peak = [2 * MATRIX**3 / s for s in seconds["matrix"]]
     rate = [flops / s for s in seconds["trainer"]]
     gflops = f"{statistics.median(rate) / 1e9:.0f} of {statistics.median(peak) / 1e9:.0f} GFLOP/s"
-    pairs = {name: [a / b for a, b in zip(seconds["trainer"], seconds[name], strict=True)]
-             for name in ("bare", "textbook")}  # fmt: skip
+    pairs = {
+        name: [a / b for a, b in zip(seconds["trainer"], seconds[name], strict=True)]
+        for name in ("bare", "textbook")
+    }
     return [
         row("trainer step / bare loop", pairs["bare"], "at most 1.03", said),
         row("trainer step / textbook loop", pairs["textbook"], "at most 1.03", said),
-        row("share of the matrix-product rate", [a / b for a, b in zip(rate, peak, strict=True)],
-            "at least 0.85", gflops),
-    ]  # fmt: skip
+        row(
+            "share of the matrix-product rate",
+            [a / b for a, b in zip(rate, peak, strict=True)],
+            "at least 0.85",
+            gflops,
+        ),
+    ]
 
 
 def loop(
@@ -202,8 +221,14 @@ def loader_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]
 
 def loader_row(size: tuple[int, int], rounds: int, scratch: Path) -> dict[str, Any]:
     folder = photographs(scratch / f"photos{size[0]}", size)
-    data = FolderData(root=str(folder), report_dir=str(scratch), index_dir=str(scratch / "index"),
-                      image_size=SIZE, batch_size=16, num_workers=0)  # fmt: skip
+    data = FolderData(
+        root=str(folder),
+        report_dir=str(scratch),
+        index_dir=str(scratch / "index"),
+        image_size=SIZE,
+        batch_size=16,
+        num_workers=0,
+    )
     with redirect_stdout(None):
         data.setup("fit")
     paths = [picture.path for picture in data.subsets["train"]]
@@ -247,15 +272,26 @@ def prepare_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any
         rows.append(row(name, ratios, "at least 4", said))
         ratio = in_bytes(npz) / in_bytes(target)
         said = f"{in_bytes(target) / 1e6:.1f} and {in_bytes(npz) / 1e6:.1f} MB, all files"
-        rows.append(row(f"bytes of the npz / of the data set, {size[0]}x{size[1]}", [ratio],
-                        "at least 15", said))  # fmt: skip
+        rows.append(
+            row(
+                f"bytes of the npz / of the data set, {size[0]}x{size[1]}",
+                [ratio],
+                "at least 15",
+                said,
+            )
+        )
     return rows
 
 
 def reading(target: Path, scratch: Path) -> float:
     """Pictures a second of an epoch over a prepared data set, Lab included."""
-    data = FolderData(root=str(target), report_dir=str(scratch), image_size=RECIPE.image_size,
-                      batch_size=16, num_workers=0)  # fmt: skip
+    data = FolderData(
+        root=str(target),
+        report_dir=str(scratch),
+        image_size=RECIPE.image_size,
+        batch_size=16,
+        num_workers=0,
+    )
     with redirect_stdout(None):
         data.setup("fit")
     began = clock()
@@ -300,13 +336,22 @@ class StopAtFirstStep(Callback):
 
 
 def start_row(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
-    tiny = ["size.generator_channels=4", "size.discriminator_channels=4", "size.image_size=32",
-            "data.num_workers=0", "data.repeat=1", "trainer=cpu", "logger=csv"]  # fmt: skip
+    tiny = [
+        "size.generator_channels=4",
+        "size.discriminator_channels=4",
+        "size.image_size=32",
+        "data.num_workers=0",
+        "data.repeat=1",
+        "trainer=cpu",
+        "logger=csv",
+    ]
     stop = "+callbacks.stop._target_=tests.benchmarks.bench.StopAtFirstStep"
     command = [sys.executable, "-m", "src.train", *tiny, stop, f"hydra.run.dir={scratch}/start"]
     with at(ROOT):
-        pairs = [(seconds(command), seconds([sys.executable, "-c", "import torch, lightning"]))
-                 for _ in range(rounds)]  # fmt: skip
+        pairs = [
+            (seconds(command), seconds([sys.executable, "-c", "import torch, lightning"]))
+            for _ in range(rounds)
+        ]
     own, reference = (statistics.median(column) for column in zip(*pairs, strict=True))
     said = f"{own:.1f} s and {reference:.1f} s; beyond lightning: {where_it_goes()}"
     ratios = [a / b for a, b in pairs]
@@ -316,8 +361,13 @@ def start_row(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
 def where_it_goes() -> str:
     """The packages that take longest to import after lightning is there, in seconds."""
     code = "import torch, lightning, sys; sys.stderr.write('HERE\\n'); import src.train"
-    done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], cwd=ROOT,
-                          capture_output=True, text=True, check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     own: dict[str, float] = {}
     for line in done.stderr.split("HERE\n")[1].splitlines():
         itself, _, name = line.removeprefix("import time:").split("|")
@@ -374,25 +424,49 @@ def ranks_row(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
 
 def step_seconds(scratch: Path, name: str, trainer: str) -> float:
     done = subprocess.run(
-        [sys.executable, "-m", "src.train", "model=unet_gan", "size=full", trainer, "logger=csv",
-         f"data.image_size={SIZE}", f"data.batch_size={RANKS_BATCH}", "data=folder",
-         "data.num_workers=0", f"data.root={scratch}/photographs",
-         f"hydra.run.dir={scratch}/{name}",
-         "trainer.max_epochs=1", "trainer.limit_train_batches=6", "trainer.limit_val_batches=1",
-         "trainer.limit_test_batches=1",
-         "+callbacks.times._target_=tests.benchmarks.bench.StepTimes"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "src.train",
+            "model=unet_gan",
+            "size=full",
+            trainer,
+            "logger=csv",
+            f"data.image_size={SIZE}",
+            f"data.batch_size={RANKS_BATCH}",
+            "data=folder",
+            "data.num_workers=0",
+            f"data.root={scratch}/photographs",
+            f"hydra.run.dir={scratch}/{name}",
+            "trainer.max_epochs=1",
+            "trainer.limit_train_batches=6",
+            "trainer.limit_val_batches=1",
+            "trainer.limit_test_batches=1",
+            "+callbacks.times._target_=tests.benchmarks.bench.StepTimes",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     said = [line for line in done.stdout.splitlines() if line.startswith("step: ")]
     assert said, done.stdout + done.stderr
     return float(said[0].removeprefix("step: "))
 
 
 def machine(trainer: str) -> list[str]:
-    cpu = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-         if line.startswith("model name")), platform.processor(),
-    ) if Path("/proc/cpuinfo").exists() else platform.processor()  # fmt: skip
+    cpu = (
+        next(
+            (
+                line.split(":")[1].strip()
+                for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")
+            ),
+            platform.processor(),
+        )
+        if Path("/proc/cpuinfo").exists()
+        else platform.processor()
+    )
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     versions = f"torch {torch.__version__}, lightning {lightning.__version__}"
     when = f"trainer={trainer}; medians, and the range over rounds; {datetime.now():%Y-%m-%d %H:%M}"
@@ -408,8 +482,10 @@ def table(found: list[dict[str, Any]]) -> list[str]:
     for one in found:
         spread = f"{one['low']:.3f} .. {one['high']:.3f}"
         met = "yes" if one["met"] else "NO"
-        lines.append(f"| {one['row']} | {one['ratio']:.3f} | {spread} | {one['target']} | {met} | "
-                     f"{one['measured']} |")  # fmt: skip
+        lines.append(
+            f"| {one['row']} | {one['ratio']:.3f} | {spread} | {one['target']} | {met} | "
+            f"{one['measured']} |"
+        )
     return lines
 
 

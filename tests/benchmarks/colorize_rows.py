@@ -47,31 +47,47 @@ def rows_of(
     megapixels: int, found: dict[str, Figures], torch_alone: list[float]
 ) -> list[dict[str, Any]]:
     own, onnx = found["PyTorch"], found["ONNX"]
-    middle = {name: {figure: statistics.median(values) for figure, values in figures.items()}
-              for name, figures in found.items()}  # fmt: skip
+    middle = {
+        name: {figure: statistics.median(values) for figure, values in figures.items()}
+        for name, figures in found.items()
+    }
     rows = []
     if megapixels == 1:
-        over = [(cold - alone) / SECONDS_OVER_TORCH
-                for cold, alone in zip(own["cold"], torch_alone, strict=True)]  # fmt: skip
+        over = [
+            (cold - alone) / SECONDS_OVER_TORCH
+            for cold, alone in zip(own["cold"], torch_alone, strict=True)
+        ]
         said = f"{middle['PyTorch']['cold']:.2f} s, {statistics.median(torch_alone):.2f} s of them"
-        rows.append(row("colorize, 1 megapixel: seconds over import torch / 1.5", over,
-                        "at most 1", said))  # fmt: skip
+        rows.append(
+            row("colorize, 1 megapixel: seconds over import torch / 1.5", over, "at most 1", said)
+        )
     if megapixels == 24:
-        rows.append(row("colorize, 24 megapixels: seconds besides loading / 8",
-                        [value / SECONDS_24 for value in own["warm"]], "at most 1",
-                        f"{middle['PyTorch']['warm']:.2f} s"))  # fmt: skip
+        rows.append(
+            row(
+                "colorize, 24 megapixels: seconds besides loading / 8",
+                [value / SECONDS_24 for value in own["warm"]],
+                "at most 1",
+                f"{middle['PyTorch']['warm']:.2f} s",
+            )
+        )
     if megapixels == 100:
-        rows.append(row("colorize, 100 megapixels: peak memory / 3 GB",
-                        [value / GIGABYTES for value in own["gigabytes"]], "at most 1",
-                        f"{middle['PyTorch']['gigabytes']:.2f} GB"))  # fmt: skip
+        rows.append(
+            row(
+                "colorize, 100 megapixels: peak memory / 3 GB",
+                [value / GIGABYTES for value in own["gigabytes"]],
+                "at most 1",
+                f"{middle['PyTorch']['gigabytes']:.2f} GB",
+            )
+        )
     for figure, unit in {"cold": "s", "warm": "s", "gigabytes": "GB"}.items():
         pairs = [a / b for a, b in zip(onnx[figure], own[figure], strict=True)]
         said = f"{middle['ONNX'][figure]:.2f} and {middle['PyTorch'][figure]:.2f} {unit}"
         kind = "peak memory" if figure == "gigabytes" else figure
         # Most of the time is spent outside the network, in the same code: it varies by some 3 %.
         most = "at most 1.1" if figure == "gigabytes" else "at most 1.03"
-        rows.append(row(f"colorize, {megapixels} megapixels, {kind}: ONNX / PyTorch", pairs,
-                        most, said))  # fmt: skip
+        rows.append(
+            row(f"colorize, {megapixels} megapixels, {kind}: ONNX / PyTorch", pairs, most, said)
+        )
     return rows
 
 
@@ -104,8 +120,11 @@ def measure(model: Path, photo: Path, scratch: Path) -> dict[str, float]:
     cold = seconds([sys.executable, *command, "--overwrite"])
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.colorize_rows", str(model), str(photo), str(out)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return {"cold": cold} | json.loads(done.stdout)
 

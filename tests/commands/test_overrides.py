@@ -10,12 +10,43 @@ from src.errors import UserError
 from tests.conftest import read_by_shell
 
 NAMES = (
-    "bilder/Großmutter", "Фото", "日本", "e\u0301", "a b", " lead", "trail ", "a[1]", "[x]", "a=b",
-    "a,b", "2024", "007", "true", "1e5", "inf", "it's", 'say "x"', "C:\\photos\\new", "back\\",
-    "photos(1)", "choice(a,b)", "{x}", "a#b", "a;b", "a!b", "a&b", "100 %", "$HOME", "a:b", "-x",
-    "a\nb", "null/a", '"', "\\'",
+    "bilder/Großmutter",
+    "Фото",
+    "日本",
+    "e\u0301",
+    "a b",
+    " lead",
+    "trail ",
+    "a[1]",
+    "[x]",
+    "a=b",
+    "a,b",
+    "2024",
+    "007",
+    "true",
+    "1e5",
+    "inf",
+    "it's",
+    'say "x"',
+    "C:\\photos\\new",
+    "back\\",
+    "photos(1)",
+    "choice(a,b)",
+    "{x}",
+    "a#b",
+    "a;b",
+    "a!b",
+    "a&b",
+    "100 %",
+    "$HOME",
+    "a:b",
+    "-x",
+    "a\nb",
+    "null/a",
+    '"',
+    "\\'",
     "http://host:80/{000..010}.tar?x=1&y=2",
-)  # fmt: skip
+)
 
 
 def read(key: str, *arguments: str, name: str = "train") -> object:
@@ -65,16 +96,26 @@ def test_the_home_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/Käthe Maier")
     assert read("data.root", "data=folder", "data.root=~/photos") == "/home/Käthe Maier/photos"
     assert read("checkpoints", "checkpoints=[~/a.ckpt,~]", name="evaluate") == [
-        "/home/Käthe Maier/a.ckpt", "/home/Käthe Maier",
-    ]  # fmt: skip
+        "/home/Käthe Maier/a.ckpt",
+        "/home/Käthe Maier",
+    ]
 
 
 @pytest.mark.parametrize(
     ("typed", "expected"),
-    [("a", ["a"]), ("[a]", ["a"]), ("a,b c", ["a", "b c"]), ("[Köln (1),b=c]", ["Köln (1)", "b=c"]),
-     ("'a,b',c", ["a,b", "c"]), ('["a,b", c]', ["a,b", "c"]), ("[]", []),
-     ("run[1]/a", ["run[1]/a"]), ("Oma's,x", ["Oma's", "x"]), ("there, too", ["there, too"])],
-)  # fmt: skip
+    [
+        ("a", ["a"]),
+        ("[a]", ["a"]),
+        ("a,b c", ["a", "b c"]),
+        ("[Köln (1),b=c]", ["Köln (1)", "b=c"]),
+        ("'a,b',c", ["a,b", "c"]),
+        ('["a,b", c]', ["a,b", "c"]),
+        ("[]", []),
+        ("run[1]/a", ["run[1]/a"]),
+        ("Oma's,x", ["Oma's", "x"]),
+        ("there, too", ["there, too"]),
+    ],
+)
 def test_lists_are_split_at_commas(typed: str, expected: list[str]) -> None:
     Path("there, too").mkdir()
     assert read("merge", f"merge={typed}", name="prepare") == expected

@@ -34,8 +34,10 @@ def test_one_suffix_that_fits_all_is_found(suffix: str, capsys: pytest.CaptureFi
     folder = made(f"a{suffix}.png", f"a1{suffix}.png", f"sub/b{suffix}.png", "unrelated.png")
     found = matched(pictures("a.jpg", "a1.jpg", "sub/b.jpg"), folder)
     assert names(found) == {
-        "a.jpg": f"a{suffix}.png", "a1.jpg": f"a1{suffix}.png", "sub/b.jpg": f"sub/b{suffix}.png"
-    }  # fmt: skip
+        "a.jpg": f"a{suffix}.png",
+        "a1.jpg": f"a1{suffix}.png",
+        "sub/b.jpg": f"sub/b{suffix}.png",
+    }
     assert suffix in capsys.readouterr().out
 
 

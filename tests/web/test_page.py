@@ -285,9 +285,11 @@ def test_make_demo_serves_the_page_until_it_is_stopped(tmp_path: Path) -> None:
 
 
 PROXIES = {
-    "http_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "nonsense", "ALL_PROXY": "socks5://10.0.0.1:1",
+    "http_proxy": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "nonsense",
+    "ALL_PROXY": "socks5://10.0.0.1:1",
     "no_proxy": "",
-}  # fmt: skip
+}
 
 
 def test_the_page_starts_whatever_proxies_say_and_tells_how_it_is_seen_from_afar(
