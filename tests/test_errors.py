@@ -61,7 +61,8 @@ def test_a_fault_of_the_program_ends_with_its_traceback_and_asks_for_a_report(
     "said",
     [
         "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that "
-        "dataloader's workers are out of shared memory. Please try to raise your shared memory limit.",
+        "dataloader's workers are out of shared memory. Please try to raise your shared memory "
+        "limit.",
         "unable to allocate shared memory(shm) for file </torch_7_1_0>: "
         "No space left on device (28)",
         "Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback ...\n"
