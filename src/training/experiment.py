@@ -46,6 +46,7 @@ def _train(config: DictConfig) -> dict[str, float]:
     model: ColorizationModule = instantiate(config.model)
     _require_judgeable(model, data)
     callbacks = _instantiate_each(config.callbacks)
+    log_to = _instantiate_each(config.logger)
     with flags.named():
         trainer: lightning.Trainer = instantiate(
             config.trainer,
@@ -55,7 +56,7 @@ def _train(config: DictConfig) -> dict[str, float]:
                 PictureRecord(folder),
                 _when_pictures_are_found(config),
             ],
-            logger=_instantiate_each(config.logger),
+            logger=log_to,
             plugins=[WholeCheckpointIO()],
             overfit_batches=0.0,  # which data has seen to: Lightning would replace its loaders
         )
