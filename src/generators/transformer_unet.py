@@ -37,7 +37,7 @@ class TransformerUNet(Generator):
         self.blocks = nn.ModuleList(TransformerBlock(8 * c) for _ in range(blocks))
         self.norm = nn.LayerNorm(8 * c)
         self.widen = nn.Conv2d(8 * c, 16 * c, 1)
-        self.ups = nn.ModuleList(Up(width) for width in (16 * c, 8 * c, 4 * c, 2 * c))
+        self.ups = nn.ModuleList(Up(width, width // 2) for width in (16 * c, 8 * c, 4 * c, 2 * c))
         self.head = nn.Sequential(nn.Conv2d(c, 2, 1), nn.Tanh())
 
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 2 h w"]:

@@ -1,5 +1,8 @@
 """The U-Net, alone or as the generator of the conditional GAN."""
 
+from itertools import pairwise
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -12,38 +15,53 @@ class UNet(Generator):
     """U-Net (Ronneberger et al. 2015): four halvings, four up blocks with skips, tanh.
 
     Args: base_channels: width of the first block; 64 gives 64-128-256-512-1024, 31.0 M parameters.
+
+    Attributes:
+        block: what convolves at each level, made of its channels in and out.
+        multiples: width of each level, finest first, in base_channels.
     """
+
+    block: ClassVar[type[nn.Module]] = DoubleConv
+    multiples: ClassVar[tuple[int, ...]] = (1, 2, 4, 8, 16)
 
     def __init__(self, base_channels: int = 64) -> None:
         super().__init__()
-        c = base_channels
-        self.stem = DoubleConv(1, c)
+        widths = [multiple * base_channels for multiple in self.multiples]
+        self.stem = self.block(1, widths[0])
         self.downs = nn.ModuleList(
-            nn.Sequential(nn.MaxPool2d(2), DoubleConv(width, 2 * width))
-            for width in (c, 2 * c, 4 * c, 8 * c)
+            nn.Sequential(nn.MaxPool2d(2), self.block(above, width))
+            for above, width in pairwise(widths)
         )
-        self.ups = nn.ModuleList(Up(width) for width in (16 * c, 8 * c, 4 * c, 2 * c))
-        self.head = nn.Sequential(nn.Conv2d(c, 2, 1), nn.Tanh())
+        self.ups = nn.ModuleList(
+            Up(below, width, self.block) for below, width in pairwise(reversed(widths))
+        )
+        self.head = nn.Sequential(nn.Conv2d(widths[0], 2, 1), nn.Tanh())
 
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 2 h w"]:
         """Predict ab in [-1, 1] from L in [-1, 1], at any size."""
         height, width = L.shape[-2:]
-        features = [self.stem(pad_to_multiple(L, 16))]
+        *skips, x = self.encode(L)
+        for up in self.ups:
+            x = up(x, skips.pop())
+        return self.head(x)[..., :height, :width]
+
+    def encode(self, L: Float[Tensor, "b 1 h w"]) -> list[Float[Tensor, "b c i j"]]:
+        """Return the features of each level of L after padding, finest first."""
+        features = [self.stem(pad_to_multiple(L, 2 ** len(self.downs)))]
         for down in self.downs:
             features.append(down(features[-1]))
-        x = features.pop()
-        for up in self.ups:
-            x = up(x, features.pop())
-        return self.head(x)[..., :height, :width]
+        return features
 
 
 class Up(nn.Module):
-    """Double the resolution, halve the channels, and merge the encoder's features of that size."""
+    """Double the resolution, change the channels, and merge the encoder's features of that size."""
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, block: type[nn.Module] = DoubleConv
+    ) -> None:
         super().__init__()
-        self.upsample = nn.ConvTranspose2d(in_channels, in_channels // 2, 2, stride=2)
-        self.merge = DoubleConv(in_channels, in_channels // 2)
+        self.upsample = nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)
+        self.merge = block(2 * out_channels, out_channels)
 
     def forward(
         self, x: Float[Tensor, "b c h w"], skip: Float[Tensor, "b d H W"]
