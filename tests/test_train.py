@@ -148,6 +148,19 @@ def test_panels_and_curves_are_pictures_of_some_size(gan_run: Path) -> None:
             assert np.asarray(image.convert("L")).std() > 10
 
 
+def test_maps_of_attention_stand_below_the_panels_pictures(
+    configure: Configure, photos: Path, gan_run: Path
+) -> None:
+    config = configure(
+        "model=attention_unet", "callbacks.attention=true", "data=folder", f"data.root={photos}"
+    )
+    train(config)
+    with Image.open(gan_run / "panels/epoch_0001.png") as image:
+        three_rows = image.height
+    with Image.open(Path(config.run.folder) / "panels/epoch_0001.png") as image:
+        assert image.height > 1.8 * three_rows
+
+
 def test_the_checkpoint_carries_the_training_sets_mean_ab(gan_run: Path, photos: Path) -> None:
     data = FolderData(root=str(photos), report_dir="x", image_size=32, batch_size=4, num_workers=0)
     data.setup("fit")
@@ -251,6 +264,8 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
         (["trainer.precision=16-mixed"], "expected one of 32-true, bf16-mixed"),
         (["trainer.max_epochs=0"], "no best.ckpt"),
         (["callbacks.panels.count=0"], "at least 1"),
+        (["model=attention_unet", "callbacks.attention=1"], "attention=1: expected true or"),
+        (["callbacks.attention=true"], "with attention maps, such as model=attention_unet"),
         (["data.max_images=1", "data=folder", "data.root=."], "data.max_images=1: expected"),
         (["model.init_generator=none.ckpt"], "no checkpoint at none.ckpt"),
         (["model.generator._target_=os.system"], "not allowed"),

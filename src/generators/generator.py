@@ -12,9 +12,11 @@ class Generator(nn.Module):
     Attributes:
         predicts_bins: in training the network gives logits of the bins of `ab_bins`, for the loss
             `ab_bins.cross_entropy`; otherwise ab, as in evaluation.
+        has_attention: whether `attention` has maps to show.
     """
 
     predicts_bins: ClassVar[bool] = False
+    has_attention: ClassVar[bool] = False
 
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Tensor:
         """Predict ab (b, 2, h, w) in [-1, 1] from L in [-1, 1].
@@ -23,6 +25,10 @@ class Generator(nn.Module):
         column, as `ab_bins.cross_entropy` takes them.
         """
         raise NotImplementedError
+
+    def attention(self, L: Float[Tensor, "b 1 h w"]) -> dict[str, Float[Tensor, "b 1 h w"]]:
+        """Return by name, in [0, 1], where it looks in L; by default there are no such maps."""
+        return {}
 
     def load_pretrained(self) -> None:
         """Load published weights into the parts that have any; by default there are none.

@@ -45,6 +45,11 @@ def _train(config: DictConfig) -> dict[str, float]:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     model: ColorizationModule = instantiate(config.model)
     _require_judgeable(model, data)
+    if config.callbacks.get("attention") and not model.generator.has_attention:
+        raise UserError(
+            "callbacks.attention=true: expected a generator with attention maps, such as "
+            "model=attention_unet"
+        )
     callbacks = _instantiate_each(config.callbacks)
     log_to = _instantiate_each(config.logger)
     with flags.named():
@@ -170,7 +175,7 @@ def _test(
 
 def _instantiate_each(nodes: DictConfig) -> list[Any]:
     made = instantiate(nodes, _convert_="all").values()
-    return [part for part in made if part is not None]
+    return [part for part in made if not isinstance(part, bool | None)]
 
 
 def quieten() -> None:

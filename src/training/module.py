@@ -13,6 +13,7 @@ from src import ranks
 from src.colorizers import checkpoint
 from src.discriminators import Discriminator
 from src.errors import UserError, require_number
+from src.generators.generator import Generator
 from src.training import objective, schedule
 from src.training.validation import SubsetMetrics
 
@@ -104,9 +105,11 @@ class ColorizationModule(lightning.LightningModule):
         self._pictures: list[str] = []  # of the latest training batch
 
     @property
-    def inference_generator(self) -> nn.Module:
+    def inference_generator(self) -> Generator:
         """The network that validation and inference use: the moving average where it is on."""
-        return self.generator if self.ema_generator is None else self.ema_generator
+        if self.ema_generator is None:
+            return self.generator
+        return cast(Generator, self.ema_generator.module)
 
     def setup(self, stage: str) -> None:
         if stage != "fit":

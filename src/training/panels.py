@@ -16,7 +16,7 @@ from torch.utils.data import default_collate
 
 from src import color, plots
 from src.data.datamodule import ColorizationData
-from src.errors import require_whole
+from src.errors import require, require_whole
 from src.images import write_image
 from src.training.module import ColorizationModule
 
@@ -27,12 +27,15 @@ class Panels(Callback):
     Args:
         folder: where `epoch_0001.png` and so on go.
         count: pictures from training, and as many that were held out.
+        attention: also where the network looks, white most of all, if it has such maps.
     """
 
-    def __init__(self, folder: str, count: int = 4) -> None:
+    def __init__(self, folder: str, count: int = 4, attention: bool = False) -> None:
         require_whole("callbacks.panels.count", count, 1)
+        require(isinstance(attention, bool), "callbacks.attention", attention, "true or false")
         self.folder = Path(folder)
         self.count = count
+        self.attention = attention
         self._rgb = torch.empty(0, 3, 1, 1, dtype=torch.uint8)
         self._columns: list[str] = []
 
@@ -58,10 +61,12 @@ class Panels(Callback):
 
     def _draw(self, module: ColorizationModule, title: str) -> UInt8[ndarray, "h w 3"]:
         L, ab = color.uint8_to_L_ab(self._rgb.to(module.device))
-        predicted = module.inference_generator(L).float()
-        rows = {"grey": torch.zeros_like(ab), "predicted": predicted, "truth": ab}
+        generator = module.inference_generator
+        rows = {"grey": torch.zeros_like(ab), "predicted": generator(L).float(), "truth": ab}
+        shown = {name: color.L_ab_to_uint8(L, value) for name, value in rows.items()}
+        for name, weights in (generator.attention(L) if self.attention else {}).items():
+            shown[name] = (255 * weights).round().byte().expand(-1, 3, -1, -1)
         pictures = {
-            name: list(color.L_ab_to_uint8(L, value).permute(0, 2, 3, 1).cpu().numpy())
-            for name, value in rows.items()
+            name: list(value.permute(0, 2, 3, 1).cpu().numpy()) for name, value in shown.items()
         }
         return plots.picture_grid(pictures, self._columns, title)

@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from src.colorizers import checkpoint, trained
-from src.generators.unet import UNet, Up
+from src.generators.attention_unet import AttentionGate
+from src.generators.unet import UNet
 
 UNET = {"_target_": "src.generators.unet.UNet", "base_channels": 4}
 
@@ -147,14 +148,15 @@ def test_generators_that_make_no_sense_are_refused(tmp_path: Path, generator: ob
 
 
 def test_a_part_of_a_network_is_no_generator(tmp_path: Path) -> None:
-    config = {"_target_": "src.generators.unet.Up", "in_channels": 4}
-    state = {f"generator.{key}": value for key, value in Up(4).state_dict().items()}
+    config: dict[str, object] = {"_target_": "src.generators.attention_unet.AttentionGate"}
+    config |= {"channels": 4, "coarser_channels": 8}
+    state = {f"generator.{key}": value for key, value in AttentionGate(4, 8).state_dict().items()}
     path = save(
         tmp_path / "a.ckpt",
         hyper_parameters={"generator": config, "image_size": 32},
         state_dict=state,
     )
-    with pytest.raises(ValueError, match="Up is not allowed: expected a generator"):
+    with pytest.raises(ValueError, match="AttentionGate is not allowed: expected a gen"):
         trained.load(path)
 
 
