@@ -8,6 +8,7 @@ import torch
 from src.colorizers import shipped, trained
 from src.colorizers.colorizer import Colorizer
 from src.colorizers.constants import Constant
+from src.colorizers.scribbles import Scribbles
 from src.errors import require_one_of
 
 
@@ -47,4 +48,5 @@ def _constant(path: Path | None) -> Colorizer:
 METHODS: dict[str, Callable[[Path | None], Colorizer]] = {
     "zero": lambda _: Constant("zero", torch.zeros(2)),
     "constant": _constant,
+    "scribbles": lambda _: Scribbles(),
 }
