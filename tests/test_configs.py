@@ -14,6 +14,7 @@ from src.colorizers.checkpoint import GENERATORS, build
 from src.data.datamodule import ColorizationData
 from src.data.folder import FolderData
 from src.data.imagenette import ImagenetteData
+from src.data.sample import SampleData
 from src.training.module import ColorizationModule
 from tests.conftest import ROOT
 
@@ -182,7 +183,11 @@ def test_every_argument_of_the_colorizer_can_be_overridden_without_a_plus(
 
 @pytest.mark.parametrize(
     ("name", "classes"),
-    [("folder", [FolderData]), ("imagenette", [ImagenetteData, FolderData]), ("sample", [])],
+    [
+        ("folder", [FolderData]),
+        ("imagenette", [ImagenetteData, FolderData]),
+        ("sample", [SampleData, FolderData]),
+    ],
 )
 def test_every_argument_of_the_data_can_be_overridden_without_a_plus(
     configure: Configure, name: str, classes: list[type]

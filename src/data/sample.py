@@ -1,71 +1,35 @@
-"""The colour photographs inside scikit-image's wheel: real pictures without a download."""
+"""The photographs that come with the project: real pictures without a download."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import skimage.data
+from src.data.folder import FolderData
+from src.errors import UserError, require
 
-from src import files
-from src.data.crops import Picture
-from src.data.datamodule import ColorizationData, Subset, Subsets
-from src.data.picture_list import Listed
-from src.errors import UserError, require, require_whole
-from src.images import read_rgb
-
-# By scene: the two motorcycle pictures show the same one from two sides.
-SCENES: dict[Subset, tuple[str, ...]] = {
-    "train": ("astronaut.png", "chelsea.png", "motorcycle_left.png", "motorcycle_right.png"),
-    "val": ("coffee.png",),
-    "test": ("rocket.jpg",),
-}
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "sample"
 
 
-class SampleData(ColorizationData):
-    """Square tiles of five scenes, split by scene.
+class SampleData(FolderData):
+    """The pictures in data/sample, split as those of any folder; attribution.csv has their authors.
 
     Args:
-        tile: side of a tile in pixels of the photograph.
-        root: None, since the scenes are not in a folder of yours.
-        loading: arguments of ColorizationData.
+        root: None, since it is not a folder of yours.
+        data: arguments of FolderData.
     """
 
     next_step = (
-        "Five scenes teach no network to colour new ones: it can only learn its training tiles.\n"
-        "Next, with photographs: python -m src.train model=unet_gan data=imagenette\n"
-        "or with your own:       python -m src.train model=unet_gan data=folder data.root=DIR"
+        "So few photographs teach a network the colours of skies and leaves, and little else.\n"
+        "Next, a network that knows ImageNet: python -m src.train model=lite0_unet\n"
+        "more photographs, a download:        python -m src.train model=unet_gan data=imagenette\n"
+        "or your own:                         "
+        "python -m src.train model=unet_gan data=folder data.root=DIR"
     )
 
-    def __init__(self, *, tile: int, root: str | None = None, **loading: Any) -> None:
-        super().__init__(**loading)
-        require(root is None, "data.root", root, "data=folder beside it: data=sample has no folder")
-        require_whole("data.tile", tile, 1)
-        self.tile = tile
-
-    def find_pictures(self) -> Subsets:
-        folder = Path(skimage.data.__file__).parent
-        self.listed = [
-            Listed(scene, subset, files.sha256(folder / scene))
-            for subset, scenes in SCENES.items()
-            for scene in scenes
-        ]
-        self.require_recorded()
-        return {
-            subset: [tile for scene in scenes for tile in self._tiles(folder / scene)]
-            for subset, scenes in SCENES.items()
-        }
-
-    def _tiles(self, path: Path) -> Iterator[Picture]:
-        width, height = read_rgb(path).size
-        columns, rows = width // self.tile, height // self.tile
-        if not columns or not rows:
+    def __init__(self, *, root: str | None = None, **data: Any) -> None:
+        require(root is None, "data.root", root, "data=folder beside it: data=sample has its own")
+        if not FOLDER.is_dir():
             raise UserError(
-                f"data.tile={self.tile}: expected at most {min(width, height)}, since {path.name} "
-                f"has {width}x{height} pixels"
+                f"{FOLDER} is missing: expected the photographs that come with the project's "
+                "source; restore it, or give data=folder data.root=DIR"
             )
-        left, top = (width - columns * self.tile) // 2, (height - rows * self.tile) // 2
-        for row in range(rows):
-            for column in range(columns):
-                x, y = left + column * self.tile, top + row * self.tile
-                box = (x, y, x + self.tile, y + self.tile)
-                yield Picture(path, f"{path.stem} {row + 1}-{column + 1}", box)
+        super().__init__(root=str(FOLDER), **data)

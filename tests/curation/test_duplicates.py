@@ -1,7 +1,5 @@
 import io
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +7,7 @@ import skimage.data
 from PIL import Image, ImageOps
 
 from src.curation.duplicates import BYTES, fingerprints, near_pairs
+from src.data.sample import FOLDER
 
 
 def recompressed(image: Image.Image) -> Image.Image:
@@ -63,9 +62,8 @@ def test_different_photographs_are_not_near() -> None:
     assert pairs(images) == set()
 
 
-@pytest.mark.skipif("COLORIZATION_PHOTOS" not in os.environ, reason="needs COLORIZATION_PHOTOS")
 def test_real_photographs_are_told_apart_and_their_crops_found() -> None:
-    paths = sorted(Path(os.environ["COLORIZATION_PHOTOS"]).rglob("*.jpg"))[::60][:60]
+    paths = sorted(FOLDER.glob("*.webp"))[:60]
     images = [Image.open(path).convert("RGB") for path in paths]
     count = len(images)
     assert len(pairs(images)) <= 1

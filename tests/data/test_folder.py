@@ -15,7 +15,6 @@ from src.curation import dataset
 from src.curation.recipe import Settings
 from src.data.collection import Collection
 from src.data.folder import FolderData
-from src.data.sample import SampleData
 from src.data.scan import Scan, scan
 from src.files import sha256
 from src.images import UnreadableImageError, read_rgb
@@ -350,8 +349,3 @@ def test_a_run_lists_its_pictures_and_the_originals_that_a_manifest_names(
         assert sha256(tmp_path / "set" / picture.file) == picture.sha256
         assert picture.original in originals
         assert picture.original != picture.sha256
-
-
-def test_data_sample_says_how_to_train_on_a_folder() -> None:
-    with pytest.raises(ValueError, match=r"data\.root=photos: expected data=folder beside it"):
-        SampleData(tile=128, image_size=64, batch_size=4, root="photos")

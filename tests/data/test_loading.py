@@ -9,7 +9,6 @@ from PIL import Image
 from src import color
 from src.data.crops import EpochShuffle, EvalPictures, Picture, TrainPictures
 from src.data.folder import FolderData
-from src.data.sample import SampleData
 
 
 @pytest.fixture
@@ -151,28 +150,12 @@ def test_mean_ab_is_the_mean_over_training_pictures(photos: Path) -> None:
     torch.testing.assert_close(data.mean_ab(torch.device("cpu")), torch.stack(means).mean(dim=0))
 
 
-def test_sample_scenes_never_stand_in_two_subsets() -> None:
-    data = SampleData(tile=128, image_size=64, batch_size=4)
-    data.setup("fit")
-    scenes = [{p.path.stem.split("_")[0] for p in own} for own in data.subsets.values()]
-    assert len(set.union(*scenes)) == sum(map(len, scenes)) == 5
-    assert all(len(own) > 3 for own in data.subsets.values())
-
-
-def test_sample_tiles_are_different_parts_of_colour_photographs() -> None:
-    data = SampleData(tile=128, image_size=64, batch_size=4)
-    data.setup("fit")
-    tiles = data.eval_pictures("train")
-    contents = {tiles[i]["rgb"].numpy().tobytes() for i in range(len(tiles))}
-    assert len(contents) == len(tiles)
-    chroma = [np.ptp(tiles[i]["rgb"].numpy().astype(int), axis=0).mean() for i in range(len(tiles))]
-    assert min(chroma) > 3
-
-
-def test_repeat_lengthens_the_epoch_only() -> None:
+def test_repeat_lengthens_the_epoch_only(photos: Path) -> None:
     sizes = {}
     for repeat in (1, 3):
-        data = SampleData(tile=192, image_size=64, batch_size=1, repeat=repeat)
+        data = FolderData(
+            root=str(photos), report_dir="run", image_size=32, batch_size=1, repeat=repeat
+        )
         data.setup("fit")
         sizes[repeat] = (len(data.train_dataloader()), len(data.eval_pictures("train")))
     assert sizes[3] == (3 * sizes[1][0], sizes[1][1])
@@ -192,11 +175,7 @@ def test_repeat_lengthens_the_epoch_only() -> None:
 )
 def test_wrong_settings_are_named(wrong: dict[str, object]) -> None:
     [(name, value)] = wrong.items()
-    build: Callable[..., SampleData] = SampleData
+    build: Callable[..., FolderData] = FolderData
+    right = {"root": "photos", "report_dir": "run", "image_size": 64, "batch_size": 4}
     with pytest.raises(ValueError, match=f"data.{name}={value}: expected"):
-        build(**({"tile": 128, "image_size": 64, "batch_size": 4} | wrong))
-
-
-def test_tiles_larger_than_a_scene_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"data\.tile=400: expected at most 300"):
-        SampleData(tile=400, image_size=64, batch_size=4).setup("fit")
+        build(**(right | wrong))

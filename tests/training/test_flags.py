@@ -8,7 +8,10 @@ import pytest
 from src import train
 from tests.conftest import TINY, run_train
 
-DEBUGGING = ("data=sample", "data.repeat=1", "model=cnn")
+
+@pytest.fixture
+def debugging(photos: Path) -> tuple[str, ...]:
+    return (*TINY, "data=folder", f"data.root={photos}", "model=cnn")
 
 
 def only_run() -> Path:
@@ -21,11 +24,10 @@ def rows() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_one_batch_can_be_learnt_by_heart(tmp_path: Path) -> None:
+def test_one_batch_can_be_learnt_by_heart(tmp_path: Path, debugging: tuple[str, ...]) -> None:
     run_train(
         tmp_path,
-        *TINY,
-        *DEBUGGING,
+        *debugging,
         "+trainer.overfit_batches=1",
         "trainer.max_epochs=3",
         "trainer.log_every_n_steps=1",
@@ -35,14 +37,14 @@ def test_one_batch_can_be_learnt_by_heart(tmp_path: Path) -> None:
     assert losses == sorted(losses, reverse=True)
 
 
-def test_a_fast_run_keeps_nothing(tmp_path: Path) -> None:
-    printed, _ = run_train(tmp_path, *TINY, *DEBUGGING, "trainer.fast_dev_run=true")
+def test_a_fast_run_keeps_nothing(tmp_path: Path, debugging: tuple[str, ...]) -> None:
+    printed, _ = run_train(tmp_path, *debugging, "trainer.fast_dev_run=true")
     assert printed.splitlines()[-1].endswith("No figures or checkpoints stay")
     assert not list(Path("outputs").rglob("*.ckpt"))
 
 
 def test_few_batches_for_a_short_time_can_be_watched(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, debugging: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     logging.getLogger("lightning.pytorch.profilers").addHandler(caplog.handler)
     asked = (
@@ -55,7 +57,7 @@ def test_few_batches_for_a_short_time_can_be_watched(
     )
     # Some with a plus, as they are often typed.
     flags = [f"{'+' * (i % 2)}trainer.{one}" for i, one in enumerate(asked)]
-    printed, _ = run_train(tmp_path, *TINY, *DEBUGGING, *flags)
+    printed, _ = run_train(tmp_path, *debugging, *flags)
     assert "Everything is in" in printed
     assert "FIT Profiler Report" in caplog.text
 
@@ -82,11 +84,12 @@ def test_few_batches_for_a_short_time_can_be_watched(
 def test_what_lightning_would_do_otherwise_is_refused_with_the_reason(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    debugging: tuple[str, ...],
     plus: str,
     asked: str,
     reason: str,
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["train", *TINY, *DEBUGGING, f"{plus}trainer.{asked}"])
+    monkeypatch.setattr(sys, "argv", ["train", *debugging, f"{plus}trainer.{asked}"])
     with pytest.raises(SystemExit):
         train.main()
     said = capsys.readouterr().err
@@ -95,17 +98,19 @@ def test_what_lightning_would_do_otherwise_is_refused_with_the_reason(
     assert not list(Path("outputs").rglob("metrics.csv"))
 
 
-def test_defaults_may_be_said(tmp_path: Path) -> None:
+def test_defaults_may_be_said(tmp_path: Path, debugging: tuple[str, ...]) -> None:
     defaults = ("+trainer.accumulate_grad_batches=1", "trainer.gradient_clip_val=null")
-    printed, _ = run_train(tmp_path, *TINY, "experiment=debug", *DEBUGGING, *defaults)
+    printed, _ = run_train(tmp_path, *debugging, "experiment=debug", *defaults)
     assert "Everything is in" in printed
 
 
 def test_more_batches_between_validations_than_there_are_end_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    debugging: tuple[str, ...],
 ) -> None:
     asked = "trainer.val_check_interval=100"
-    monkeypatch.setattr(sys, "argv", ["train", *TINY, *DEBUGGING, asked])
+    monkeypatch.setattr(sys, "argv", ["train", *debugging, asked])
     with pytest.raises(SystemExit):
         train.main()
     said = capsys.readouterr().err
