@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from src.generators.depthwise import DepthwiseConv
+
 # Of each stage: blocks, kernel, stride, expansion, channels (Tan and Le 2019, table 1; the Lite
 # variants do without squeeze-and-excitation, and have ReLU6 for swish).
 STAGES = (
@@ -126,10 +128,25 @@ class SameConv(nn.Conv2d):
             groups=groups,
             bias=False,
         )
-        self.around = None if even else (before, after, before, after)
+        self.around = (before, after, before, after)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
-        return super().forward(x if self.around is None else F.pad(x, self.around))
+        if self._learns_slowly(x):
+            padded = F.pad(x.bfloat16(), self.around).contiguous(memory_format=torch.channels_last)
+            return DepthwiseConv.apply(padded, self.weight.bfloat16(), self.stride[0])
+        return super().forward(x if any(self.padding) else F.pad(x, self.around))
+
+    def _learns_slowly(self, x: Tensor) -> bool:
+        """Tell whether oneDNN's backward pass is the slow one: of 5x5 kernels, and of strides."""
+        return (
+            x.device.type == "cpu"
+            and torch.is_autocast_enabled("cpu")
+            and torch.get_autocast_dtype("cpu") == torch.bfloat16
+            and torch.is_grad_enabled()
+            and self.weight.requires_grad
+            and self.groups > 1
+            and (self.kernel_size[0] == 5 or self.stride[0] == 2)
+        )
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
