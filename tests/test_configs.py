@@ -35,7 +35,8 @@ PARTS = [
 
 @pytest.mark.parametrize("model", options("model"))
 def test_every_model_is_built(configure: Configure, model: str) -> None:
-    colorizer = instantiate(configure(f"model={model}").model)
+    start = ["model.init_generator=x.ckpt"] if model == "lite0_palette" else []
+    colorizer = instantiate(configure(f"model={model}", *start).model)
     assert isinstance(colorizer, ColorizationModule)
     assert (colorizer.discriminator is not None) is model.endswith("_gan")
 
@@ -52,9 +53,10 @@ def test_all_parts_go_together_or_it_is_said_why_not(
     fault = None
     if discriminator != "none" and loss == "l1":
         fault = r"model\.loss\.adversarial is null"
-    if generator == "lite0_classes" and (loss != "cross_entropy" or discriminator != "none"):
+    of_bins = generator in ("lite0_classes", "lite0_bins", "lite0_palette")
+    if of_bins and (loss != "cross_entropy" or discriminator != "none"):
         fault = r"only model/loss=cross_entropy, and model/discriminator=none"
-    elif generator != "lite0_classes" and loss == "cross_entropy":
+    elif not of_bins and loss == "cross_entropy":
         fault = r"model\.loss\.cross_entropy is"
     if fault:
         with pytest.raises(Exception, match=fault):

@@ -1,51 +1,117 @@
 """The ab plane cut into bins: colours as classes, and a colour made of classes' probabilities."""
 
+import math
+from abc import ABC, abstractmethod
+
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-# Of each axis of [-1, 1], 12 Lab units apart; those outside sRGB are never met, and cost little.
-STEPS = 19
-BINS = STEPS**2
 
+class Bins(ABC):
+    """What a network's logits stand for: the loss that takes them, and the colours they make.
 
-def cross_entropy(
-    logits: Float[Tensor, "b q i j"], real_ab: Float[Tensor, "b 2 h w"]
-) -> Float[Tensor, ""]:
-    """Cross-entropy against the four bins around each true colour, weighed as it is near them.
-
-    Several colours that are equally likely stay several, where a mean or median is brown.
-
-    Args:
-        logits: of BINS bins, for every second row and column of ab at half its size.
-        real_ab: in [-1, 1].
-    Source: Zhang, Isola and Efros 2016, Colorful Image Colorization, equation 2, without their
-        rebalancing by the rarity of bins.
+    Attributes: count: logits of each place.
     """
-    ab = F.avg_pool2d(real_ab, 2, ceil_mode=True)[..., ::2, ::2]
-    bins, shares = _corners(ab)
-    return -(shares * logits.log_softmax(dim=1).gather(1, bins)).sum(dim=1).mean()
+
+    count: int
+
+    @abstractmethod
+    def cross_entropy(
+        self, logits: Float[Tensor, "b q i j"], real_ab: Float[Tensor, "b 2 h w"]
+    ) -> Float[Tensor, ""]:
+        """Cross-entropy against the bins around each true colour, weighed as it is near them.
+
+        Colours that are equally likely stay several, where a mean or median is brown.
+
+        Args:
+            logits: of `count` bins; each stands for the pixels that it covers, by their mean.
+            real_ab: in [-1, 1].
+        """
+
+    @abstractmethod
+    def ab(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 2 i j"]:
+        """Return a colour in [-1, 1] for the logits of each place."""
 
 
-def _corners(
-    ab: Float[Tensor, "b 2 h w"],
-) -> tuple[Int[Tensor, "b 4 h w"], Float[Tensor, "b 4 h w"]]:
-    """The bins around each colour, and the share of each by bilinear interpolation."""
-    place = (ab + 1) / 2 * (STEPS - 1)
-    low = place.floor().clamp(0, STEPS - 2)
-    beyond = place - low
-    a, b = torch.stack([low, low + 1], dim=1).long().unbind(dim=2)
-    share_a, share_b = torch.stack([1 - beyond, beyond], dim=1).unbind(dim=2)
-    bins = a[:, :, None] * STEPS + b[:, None]
-    return bins.flatten(1, 2), (share_a[:, :, None] * share_b[:, None]).flatten(1, 2)
+class JointBins(Bins):
+    """A grid over the ab plane, 12 Lab units apart; what lies outside sRGB is never met.
 
+    Its colour is the mean of bins after their probabilities were sharpened.
 
-def annealed_mean(logits: Float[Tensor, "b q h w"], temperature: float) -> Float[Tensor, "b 2 h w"]:
-    """Return the mean colour after probabilities were sharpened: at 1 pale, near 0 the likeliest.
-
-    Source: Zhang, Isola and Efros 2016, equation 5.
+    Args: temperature: 1 is the mean, which is pale; near 0 it is the likeliest bin.
+    Raises: ValueError: if the temperature is not over 0, and at most 1.
+    Source: Zhang, Isola and Efros 2016, Colorful Image Colorization, equations 2 and 5, without
+        their rebalancing by the rarity of bins.
     """
-    steps = torch.linspace(-1, 1, STEPS, device=logits.device, dtype=logits.dtype)
-    centers = torch.stack([steps.repeat_interleave(STEPS), steps.repeat(STEPS)])
-    return F.conv2d((logits / temperature).softmax(dim=1), centers[..., None, None])
+
+    STEPS = 19  # of each axis
+    count = STEPS**2
+
+    def __init__(self, temperature: float) -> None:
+        if not 0 < temperature <= 1:
+            raise ValueError(f"temperature is {temperature}: expected over 0, and at most 1")
+        self.temperature = temperature
+
+    def cross_entropy(
+        self, logits: Float[Tensor, "b q i j"], real_ab: Float[Tensor, "b 2 h w"]
+    ) -> Float[Tensor, ""]:
+        low, beyond = _between((_covered(real_ab, logits) + 1) / 2, self.STEPS)
+        a, b = torch.stack([low, low + 1], dim=1).unbind(dim=2)
+        share_a, share_b = torch.stack([1 - beyond, beyond], dim=1).unbind(dim=2)
+        bins = (a[:, :, None] * self.STEPS + b[:, None]).flatten(1, 2)
+        shares = (share_a[:, :, None] * share_b[:, None]).flatten(1, 2)
+        likelihoods = logits.float().log_softmax(dim=1).gather(1, bins)
+        return -(shares * likelihoods).sum(dim=1).mean()
+
+    def ab(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 2 i j"]:
+        steps = torch.linspace(-1, 1, self.STEPS, device=logits.device, dtype=logits.dtype)
+        centers = torch.stack([steps.repeat_interleave(self.STEPS), steps.repeat(self.STEPS)])
+        shares = (logits / self.temperature).softmax(dim=1)
+        return F.conv2d(shares, centers[..., None, None])
+
+
+class AxisBins(Bins):
+    """A histogram of a, and one of b, each for itself; their bins are finest near grey.
+
+    Its colour is the histograms' medians, which err least; their means are paler, and err more.
+    """
+
+    STEPS = 33  # of each axis
+    FINE = 8 / 110  # of [-1, 1]: within it bins are about evenly spaced, and beyond by ratio
+    SPAN = math.asinh(1 / FINE)
+    count = 2 * STEPS
+
+    def cross_entropy(
+        self, logits: Float[Tensor, "b q i j"], real_ab: Float[Tensor, "b 2 h w"]
+    ) -> Float[Tensor, ""]:
+        place = torch.asinh(_covered(real_ab, logits) / self.FINE) / self.SPAN
+        low, beyond = _between((place + 1) / 2, self.STEPS)
+        own = logits.float().unflatten(1, (2, self.STEPS))
+        near = own.gather(2, torch.stack([low, low + 1], dim=2))
+        return (own.logsumexp(dim=2) - torch.lerp(near[:, :, 0], near[:, :, 1], beyond)).mean()
+
+    def ab(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 2 i j"]:
+        shares = logits.float().unflatten(1, (2, self.STEPS)).softmax(dim=2)
+        sums = shares.cumsum(dim=2)
+        # The bin in which the sum passes 1/2, and where in it: a share is spread over its bin.
+        middle = (sums < 0.5).sum(dim=2, keepdim=True).clamp(max=self.STEPS - 1)
+        share = shares.gather(2, middle)
+        below = sums.gather(2, middle) - share
+        within = ((0.5 - below) / share.clamp(min=1e-6)).clamp(0, 1)
+        place = (middle + within - 0.5)[:, :, 0] * 2 / (self.STEPS - 1) - 1
+        return torch.sinh(place.clamp(-1, 1) * self.SPAN) * self.FINE
+
+
+def _covered(
+    real_ab: Float[Tensor, "b 2 h w"], logits: Float[Tensor, "b q i j"]
+) -> Float[Tensor, "b 2 i j"]:
+    return F.adaptive_avg_pool2d(real_ab, (logits.shape[-2], logits.shape[-1]))
+
+
+def _between(place: Float[Tensor, "*n"], steps: int) -> tuple[Tensor, Float[Tensor, "*n"]]:
+    """Return the bin below each place in [0, 1], and how far beyond it towards the next one."""
+    place = place * (steps - 1)
+    low = place.floor().clamp(0, steps - 2)
+    return low.long(), place - low

@@ -5,24 +5,26 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from src.generators.ab_bins import Bins
+
 
 class Generator(nn.Module):
     """Takes L to ab at any size. A network derives from it, and overrides what it does otherwise.
 
     Attributes:
-        predicts_bins: in training the network gives logits of the bins of `ab_bins`, for the loss
-            `ab_bins.cross_entropy`; otherwise ab, as in evaluation.
+        bins: what the network's logits stand for, which it gives in training instead of ab, for
+            the loss `bins.cross_entropy`; None where it gives ab then, too.
         has_attention: whether `attention` has maps to show.
     """
 
-    predicts_bins: ClassVar[bool] = False
+    bins: Bins | None = None
     has_attention: ClassVar[bool] = False
 
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Tensor:
         """Predict ab (b, 2, h, w) in [-1, 1] from L in [-1, 1].
 
-        In training, where the class `predicts_bins`: logits (b, BINS, i, j) of every fourth row and
-        column, as `ab_bins.cross_entropy` takes them.
+        In training, where there are `bins`: their logits (b, bins.count, i, j), of as many rows
+        and columns as the network likes.
         """
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from src import losses
 from src.colorizers import checkpoint
 from src.errors import UserError, require_number
-from src.generators import ab_bins
+from src.generators.ab_bins import Bins
 from src.generators.generator import Generator
 
 WEIGHTS = ("adversarial_weight", "l1", "cross_entropy")
@@ -18,12 +18,18 @@ WEIGHTS = ("adversarial_weight", "l1", "cross_entropy")
 
 @dataclass(frozen=True)
 class Objective:
-    """What a generator descends. Attributes: adversarial: None without a discriminator."""
+    """What a generator descends.
+
+    Attributes:
+        adversarial: None without a discriminator.
+        bins: what the generator's logits stand for; None where it gives ab.
+    """
 
     adversarial: losses.AdversarialLoss | None
     adversarial_weight: float
     l1: float
     cross_entropy: float
+    bins: Bins | None
 
     def of_prediction(
         self, prediction: Tensor, real_ab: Float[Tensor, "b 2 h w"]
@@ -31,11 +37,11 @@ class Objective:
         """Return the terms that need no discriminator, as they are logged, and their weighted sum.
 
         Args:
-            prediction: ab (b, 2, h, w) in [-1, 1], or the logits of a generator that predicts bins.
+            prediction: ab (b, 2, h, w) in [-1, 1], or logits of the bins.
             real_ab: in [-1, 1].
         """
-        if self.cross_entropy:
-            term = ab_bins.cross_entropy(prediction, real_ab)
+        if self.bins is not None:
+            term = self.bins.cross_entropy(prediction, real_ab)
             return {"train/g_loss_cross_entropy": term}, self.cross_entropy * term
         term = losses.l1(prediction, real_ab)
         return {"train/g_loss_l1": term}, self.l1 * term
@@ -52,8 +58,9 @@ def build(loss: Mapping[str, Any], generator: Generator, *, has_discriminator: b
     for name in WEIGHTS:
         require_number(f"model.loss.{name}", loss[name], 0)
     adversarial = _adversarial(loss["adversarial"]) if has_discriminator else None
-    objective = Objective(adversarial, *(loss[name] for name in WEIGHTS))
-    _require_fitting(objective, generator, has_discriminator)
+    weights = {name: loss[name] for name in WEIGHTS}
+    objective = Objective(adversarial=adversarial, bins=generator.bins, **weights)
+    _require_fitting(objective, has_discriminator)
     return objective
 
 
@@ -68,8 +75,8 @@ def _adversarial(config: object) -> losses.AdversarialLoss | None:
     return checkpoint.build_a(losses.AdversarialLoss, checkpoint.LOSSES, config)
 
 
-def _require_fitting(objective: Objective, generator: Generator, has_discriminator: bool) -> None:
-    if generator.predicts_bins:
+def _require_fitting(objective: Objective, has_discriminator: bool) -> None:
+    if objective.bins is not None:
         if has_discriminator or objective.l1 or not objective.cross_entropy:
             raise UserError(
                 "the generator predicts bins of ab: expected only model/loss=cross_entropy, and "

@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 import torch
 
-from src.generators.ab_bins import BINS, cross_entropy
 from src.generators.lite0_unet import Lite0Classes, Lite0UNet
 from tests.generators.contract import GeneratorContract
 
@@ -24,8 +23,8 @@ def test_logits_of_bins_are_those_of_the_picture_without_its_padding(
 ) -> None:
     network = Lite0Classes(decoder_channels=[8, 8, 8, 8], frozen_blocks=3, temperature=0.4)
     logits = network(torch.rand(2, 1, height, width))
-    assert logits.shape == (2, BINS, -(-height // 4), -(-width // 4))
-    assert cross_entropy(logits, torch.zeros(2, 2, height, width)).isfinite()
+    assert logits.shape == (2, network.bins.count, -(-height // 4), -(-width // 4))
+    assert network.bins.cross_entropy(logits, torch.zeros(2, 2, height, width)).isfinite()
 
 
 def test_the_lite0_unet_is_light() -> None:
