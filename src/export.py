@@ -11,6 +11,7 @@ from src import errors, files, images
 from src.colorizers import onnx, trained
 from src.colorizers.checkpoint import WEIGHTS_SUFFIX
 from src.colorizers.colorizer import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, VIEWS
+from src.colorizers.trained import Trained
 from src.errors import UserError, require_whole
 from src.inference.lightness import small_lightness
 
@@ -30,14 +31,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", type=int, metavar="PIXELS", help=size)
     views = "predictions that are to be averaged: see src.colorize --help (as the checkpoint says)"
     parser.add_argument("--views", type=int, choices=VIEWS, help=views)
+    temperature = "of a network that predicts classes: of their annealed mean, over 0 to 1; none: "
+    temperature += "the colours of its other head, where it has one (as trained)"
+    parser.add_argument("--temperature", metavar="T", help=temperature)
     given = parser.parse_args(arguments)
     with errors.ending_for_people():
+        settings = _settings(given.temperature)
         if given.size is not None:
             require_whole("--size", given.size, MIN_IMAGE_SIZE, MAX_IMAGE_SIZE)
         if given.output.suffix == WEIGHTS_SUFFIX:
-            trained.save_weights(given.checkpoint, given.output, given.size, given.views)
+            trained.save_weights(given.checkpoint, given.output, given.size, given.views, settings)
         elif given.output.suffix == ".onnx":
-            _export_onnx(given.checkpoint, given.output, given.size, given.views)
+            colorizer = trained.load(given.checkpoint, settings)
+            _export_onnx(colorizer, given.output, given.size, given.views)
         else:
             said = f"expected a name that ends in .onnx or {WEIGHTS_SUFFIX}"
             raise UserError(f"--output {given.output}: {said}")
@@ -45,8 +51,20 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"To use it: {files.to_paste('python', '-m', *use)}")
 
 
-def _export_onnx(checkpoint: Path, output: Path, size: int | None, views: int | None) -> None:
-    colorizer = trained.load(checkpoint)
+def _settings(temperature: str | None) -> dict[str, float | None]:
+    """Read --temperature as a setting of the generator."""
+    if temperature is None:
+        return {}
+    if temperature == "none":
+        return {"temperature": None}
+    try:
+        return {"temperature": float(temperature)}
+    except ValueError:
+        said = f"--temperature {temperature}: expected a number over 0, at most 1, or none"
+        raise UserError(said) from None
+
+
+def _export_onnx(colorizer: Trained, output: Path, size: int | None, views: int | None) -> None:
     colorizer.image_size = size or colorizer.image_size
     colorizer.views = views or colorizer.views
     checked_on = pictures(colorizer.image_size)

@@ -129,13 +129,16 @@ def generator_weights(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Te
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def initialize(generator: Generator, path: str | None) -> None:
+def initialize(generator: Generator, path: str | None, branch: str | None = None) -> None:
     """Let a generator start from a checkpoint's, or else from pretrained weights if it has any.
+
+    Args: branch: a part of the generator that stays as it is; the checkpoint need not have it.
 
     Raises: UserError: if they cannot be had, or do not match.
     """
     if path:
-        load_strictly(generator, generator_weights(load(Path(path)), Path(path)), Path(path))
+        weights = generator_weights(load(Path(path)), Path(path))
+        load_strictly(generator, weights, Path(path), but=branch)
         return
     try:
         generator.load_pretrained()
@@ -144,13 +147,23 @@ def initialize(generator: Generator, path: str | None) -> None:
 
 
 def load_strictly(
-    network: nn.Module, weights: Mapping[str, Tensor], path: Path, *, assign: bool = False
+    network: nn.Module,
+    weights: Mapping[str, Tensor],
+    path: Path,
+    *,
+    assign: bool = False,
+    but: str | None = None,
 ) -> None:
     """Load weights of which every key and shape must match.
 
+    Args: but: a part of the network that is left as it is, whatever the weights hold of it.
+
     Raises: UserError: naming the keys that do not.
     """
-    own = network.state_dict()
+    own, weights = (
+        {key: one for key, one in several.items() if not key.startswith(f"{but}.")}
+        for several in (network.state_dict(), weights)
+    )
     missing = sorted(own.keys() - weights.keys())
     unexpected = sorted(weights.keys() - own.keys())
     shared = own.keys() & weights.keys()
@@ -159,7 +172,7 @@ def load_strictly(
         found = {"missing": missing, "unexpected": unexpected, "of another shape or kind": reshaped}
         said = "; ".join(f"{word}: {_some(keys)}" for word, keys in found.items() if keys)
         raise UserError(f"the generator in {path} does not match {type(network).__name__}: {said}")
-    network.load_state_dict(dict(weights), strict=True, assign=assign)
+    network.load_state_dict(weights, strict=but is None, assign=assign)
 
 
 def _some(keys: list[str]) -> str:

@@ -44,24 +44,41 @@ class Trained(Colorizer):
         return self
 
 
-def load(path: Path) -> Trained:
+def load(path: Path, settings: Mapping[str, Any] | None = None) -> Trained:
     """Build the generator of a checkpoint, with its averaged weights where it has them.
+
+    Args: settings: of the generator, that are to be others than the checkpoint's.
 
     Raises: UserError: if the checkpoint is unsafe, incomplete, or no colouriser's.
     """
-    return _trained(checkpoint.load(path), path)
+    return _trained(_changed(checkpoint.load(path), path, settings or {}), path)
+
+
+def _changed(content: dict[str, Any], path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in settings.items():
+        generator = content.get("hyper_parameters", {}).get("generator", {})
+        if name not in generator:
+            raise UserError(f"{path} holds a network without {name}: leave --{name} out")
+        generator[name] = value
+    return content
 
 
 def save_weights(
-    source: Path, target: Path, image_size: int | None = None, views: int | None = None
+    source: Path,
+    target: Path,
+    image_size: int | None = None,
+    views: int | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Write what inference needs of a checkpoint, in float16 and without the optimisers' state.
 
-    Args: image_size, views: at which pictures are to be shown; None keeps what the checkpoint says.
+    Args:
+        image_size, views: at which pictures are to be shown; None keeps what the checkpoint says.
+        settings: as for `load`.
 
     Raises: UserError: if the checkpoint is unsafe, incomplete, or no colouriser's.
     """
-    content = checkpoint.load(source)
+    content = _changed(checkpoint.load(source), source, settings or {})
     trained, given = _trained(content, source), content["hyper_parameters"]
     described = json.dumps(
         {

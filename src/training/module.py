@@ -7,12 +7,12 @@ import lightning
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from src import ranks
 from src.colorizers import checkpoint
 from src.discriminators import Discriminator
-from src.errors import UserError, require_number
+from src.errors import UserError, require_number, require_one_of
 from src.generators.generator import Generator
 from src.training import objective, schedule
 from src.training.validation import SubsetMetrics
@@ -46,6 +46,8 @@ class ColorizationModule(lightning.LightningModule):
         ema_decay: decay a step of the generator's moving average, which then serves validation
             and inference; None keeps no average.
         init_generator: a checkpoint whose generator training starts from.
+        branch: the part of the generator that only learns; everything else is init_generator's, and
+            stays so bit for bit, batch norm's statistics too.
         channels_last, compile: how the networks run; the latter is worth it on GPUs.
 
     Raises: UserError: if arguments contradict each other or are out of range.
@@ -68,6 +70,7 @@ class ColorizationModule(lightning.LightningModule):
         clip_grad_norm: float | None = None,
         ema_decay: float | None = None,
         init_generator: str | None = None,
+        branch: str | None = None,
         channels_last: bool = False,
         compile: bool = False,
     ) -> None:
@@ -83,6 +86,8 @@ class ColorizationModule(lightning.LightningModule):
         if ema_decay is not None:
             require_number("model.ema_decay", ema_decay, 0, 1, open_ends=True)
         self.generator = checkpoint.build_generator(generator)
+        if branch is not None:
+            self._freeze_all_but(branch, init_generator)
         self.discriminator = (
             checkpoint.build_a(Discriminator, checkpoint.DISCRIMINATORS, discriminator)
             if discriminator
@@ -94,15 +99,35 @@ class ColorizationModule(lightning.LightningModule):
         self.ema_generator: AveragedModel | None = None
         if ema_decay is not None:
             # Batch norm's statistics are averaged with the weights that they belong to.
-            average = get_ema_multi_avg_fn(ema_decay)
             self.ema_generator = AveragedModel(
-                self.generator, multi_avg_fn=average, use_buffers=True
+                self.generator, multi_avg_fn=schedule.averaging(ema_decay), use_buffers=True
             ).requires_grad_(False)
         self.register_buffer("mean_ab", torch.full((2,), torch.nan))
         in_full = {"val": ("",), "fit": ("",), "test": ("", "_zero", "_constant")}
         self.measured = {subset: SubsetMetrics(suffixes) for subset, suffixes in in_full.items()}
         self.metrics = nn.ModuleDict(self.measured)  # takes them to the network's device
         self._pictures: list[str] = []  # of the latest training batch
+
+    def _freeze_all_but(self, branch: str, init_generator: str | None) -> None:
+        require_one_of(
+            "model.branch", branch, [name for name, _ in self.generator.named_children()]
+        )
+        if not init_generator:
+            raise UserError(
+                f"model.branch={branch} learns on top of a trained network: add "
+                "model.init_generator=RUN/checkpoints/best.ckpt"
+            )
+        for name, parameter in self.generator.named_parameters():
+            if not name.startswith(f"{branch}."):
+                parameter.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "ColorizationModule":
+        super().train(mode)
+        branch = self.hparams["branch"]
+        for name, part in self.generator.named_children():
+            if branch not in (None, name):
+                part.eval()  # batch norm's statistics and dropout
+        return self
 
     @property
     def inference_generator(self) -> Generator:
@@ -114,8 +139,10 @@ class ColorizationModule(lightning.LightningModule):
     def setup(self, stage: str) -> None:
         if stage != "fit":
             return
+        self.train()  # which Lightning does not call: what is frozen goes to evaluation mode
         if self.trainer.ckpt_path is None:  # a resumed run gets its own weights
-            checkpoint.initialize(self.generator, self.hparams["init_generator"])
+            given, branch = self.hparams["init_generator"], self.hparams["branch"]
+            checkpoint.initialize(self.generator, given, branch)
             if self.ema_generator is not None:
                 self.ema_generator.module.load_state_dict(self.generator.state_dict())
         for network in (self.generator, self.discriminator):
@@ -165,14 +192,19 @@ class ColorizationModule(lightning.LightningModule):
         fake_ab = self.generator(L)
         figures = self._discriminator_step(L, real_ab, fake_ab.detach())
         figures |= self._generator_step(L, real_ab, fake_ab)
+        trainer = cast(Any, self.trainer)
+        if (trainer.fit_loop.total_batch_idx + 1) % trainer.log_every_n_steps == 0:
+            self._log_step(figures)
+        for lr_scheduler in _listed(self.lr_schedulers()):
+            lr_scheduler.step()
+
+    def _log_step(self, figures: Mapping[str, Tensor]) -> None:
         # All at once: each of several collectives would wait for the slowest rank.
         means = ranks.mean(torch.stack([figure.detach() for figure in figures.values()]))
         for name, mean in zip(figures, means, strict=True):
             self.log(name, mean, prog_bar=name in ("train/g_loss", "train/d_loss"))
         for letter, optimizer in zip("gd", _listed(self.optimizers()), strict=False):
             self.log(f"train/lr_{letter}", float(optimizer.param_groups[0]["lr"]))
-        for lr_scheduler in _listed(self.lr_schedulers()):
-            lr_scheduler.step()
 
     def _discriminator_step(
         self,

@@ -1,20 +1,30 @@
-"""What a network's optimiser is given: groups of parameters, and learning rates over time."""
+"""How weights move: groups of parameters, learning rates over time, the moving average."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 
 def parameter_groups(
     network: nn.Module, lr: float, pretrained: Sequence[nn.Parameter], pretrained_lr_scale: float
-) -> list[Any]:
-    """Group what is to be trained of a network; `pretrained` learns at lr x pretrained_lr_scale."""
+) -> list[dict[str, Any]]:
+    """Group what is to be trained of a network; `pretrained` learns at lr x pretrained_lr_scale.
+
+    Biases and the factors of batch norm do not decay: what they scale has no size of its own.
+    """
     known = {id(parameter) for parameter in pretrained}
-    fresh = [parameter for parameter in network.parameters() if id(parameter) not in known]
-    rates = ((fresh, lr), (pretrained, lr * pretrained_lr_scale))
-    groups = [([p for p in parameters if p.requires_grad], rate) for parameters, rate in rates]
-    return [{"params": trained, "lr": rate} for trained, rate in groups if trained]
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            kind = id(parameter) in known, parameter.ndim > 1
+            groups.setdefault(kind, []).append(parameter)
+    return [
+        {"params": own, "lr": lr * (pretrained_lr_scale if slow else 1)}
+        | ({} if decays else {"weight_decay": 0.0})
+        for (slow, decays), own in sorted(groups.items())
+    ]
 
 
 def rate(epoch: float, epochs: int, decay_share: float, warmup_epochs: float) -> float:
@@ -30,3 +40,21 @@ def rate(epoch: float, epochs: int, decay_share: float, warmup_epochs: float) ->
     if not decay_share or epochs < 1:
         return rise
     return min(rise, max(0.0, epochs - epoch) / (decay_share * epochs))
+
+
+def averaging(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Return how a moving average takes a step, as `AveragedModel` asks for it.
+
+    At first it forgets faster, by (1 + n) / (10 + n) after n steps: what a network was before it
+    had learnt anything would otherwise stay in it for 1 / (1 - decay) steps.
+    """
+
+    @torch.no_grad()
+    def average(averaged: Any, current: Any, steps: Any) -> None:
+        share = 1 - min(decay, (1 + int(steps)) / (10 + int(steps)))
+        if averaged[0].is_floating_point():
+            torch._foreach_lerp_(averaged, current, share)
+        else:  # counters
+            torch._foreach_copy_(averaged, current)
+
+    return average

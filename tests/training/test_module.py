@@ -15,7 +15,6 @@ from src import color
 from src.colorizers import checkpoint, trained
 from src.discriminators import PatchGAN
 from src.errors import UserError
-from src.generators.ab_bins import annealed_mean
 from src.generators.lite0 import Lite0, load_imagenet_weights
 from src.training.experiment import train
 from src.training.module import ColorizationModule, NonFiniteLossError
@@ -133,7 +132,7 @@ def test_one_batch_is_overfitted(configure: Configure, model_name: str) -> None:
     assert error < 0.35 * own_mean
 
 
-def test_a_batch_of_two_colors_is_learned_as_classes(configure: Configure) -> None:
+def test_a_batch_of_two_colors_is_learned_as_bins(configure: Configure) -> None:
     torch.manual_seed(0)
     model: ColorizationModule = instantiate(
         configure("model=lite0_classes", "model.warmup_epochs=0", "model.ema_decay=null").model
@@ -146,7 +145,8 @@ def test_a_batch_of_two_colors_is_learned_as_classes(configure: Configure) -> No
     logged = model.trainer.callback_metrics
     assert logged["train/g_loss"] == logged["train/g_loss_cross_entropy"]
     # In training mode: twenty steps are few for the running statistics of batch norm.
-    learned = annealed_mean(model.generator.train()(L), temperature=0.38)
+    assert model.generator.bins is not None
+    learned = model.generator.bins.ab(model.generator.train()(L))
     assert (learned - ab[..., ::4, ::4]).abs().mean() < 0.05
 
 
@@ -164,7 +164,8 @@ def test_the_moving_average_is_only_of_the_generator_and_serves_inference(
     assert same(first, weights(model.ema_generator))
     fit(model, OneBatch(*two_pictures(), length=2), epochs=1)
     second = weights(model.generator)
-    mean = [(a + b) / 2 for a, b in zip(first, second, strict=True)]
+    # After one step an average of 0.5 is still one of 2/11.
+    mean = [(2 * a + 9 * b) / 11 for a, b in zip(first, second, strict=True)]
     for averaged, expected in zip(weights(model.ema_generator), mean, strict=True):
         torch.testing.assert_close(averaged, expected)
     assert model.ema_generator is not None
@@ -345,6 +346,9 @@ def test_a_pretrained_encoder_is_where_training_starts(configure: Configure) -> 
     fit(model, OneBatch(*two_pictures(), length=2), epochs=1)
     assert same(weights(generator.encoder), weights(imagenet))
     assert same(weights(average.module.encoder), weights(imagenet))
+    kept = imagenet._bn0.state_dict()["running_mean"]
+    for network in (generator, average.module):
+        assert torch.equal(network.encoder._bn0.running_mean, kept)
     assert not same(weights(generator.merges), decoder)
 
 
@@ -363,3 +367,44 @@ def test_validation_runs_in_eval_mode(configure: Configure) -> None:
     trainer.validate(model, [loader, loader], verbose=False)
     assert modes == [False] * 4
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+def test_a_branch_learns_on_a_network_that_stays_as_it_was_bit_for_bit(
+    configure: Configure, photos: Path, tmp_path: Path
+) -> None:
+    data = ("data=folder", f"data.root={photos}", "model.generator.decoder_channels=[8,8,8]")
+    start = tmp_path / "start.ckpt"
+    base: ColorizationModule = instantiate(configure("model=lite0_bins", data[-1]).model)
+    base.mean_ab.zero_()
+    torch.save({"hyper_parameters": dict(base.hparams), "state_dict": base.state_dict()}, start)
+    train(configure("model=lite0_palette", f"model.init_generator={start}", *data))
+    made = checkpoint.load(tmp_path / "run/checkpoints/last.ckpt")["state_dict"]
+    before = {key: one for key, one in base.state_dict().items() if key.startswith("generator.")}
+    kept = {key: one for key, one in made.items() if key in before}
+    assert kept.keys() == before.keys()
+    assert all(torch.equal(one, before[key]) for key, one in kept.items())
+    assert made["generator.classes.1.num_batches_tracked"] > 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["model.branch=class", "model.init_generator=x.ckpt"], "model.branch=class: expected one"),
+        ([], "add model.init_generator=RUN"),
+    ],
+)
+def test_a_branch_that_cannot_learn_is_refused(
+    configure: Configure, asked: list[str], said: str
+) -> None:
+    with pytest.raises(Exception, match=said):
+        instantiate(configure("model=lite0_palette", *asked).model)
+
+
+def test_all_but_the_branch_must_be_in_the_checkpoint(configure: Configure, tmp_path: Path) -> None:
+    other = ("model=lite0_bins", "model.generator.decoder_channels=[4,8,8]")
+    narrow = checkpoint.build_generator(configure(*other).model.generator)
+    state = {f"generator.{key}": one for key, one in narrow.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "narrow.ckpt")
+    palette = checkpoint.build_generator(configure("model=lite0_palette").model.generator)
+    with pytest.raises(UserError, match="does not match Lite0Palette"):
+        checkpoint.initialize(palette, str(tmp_path / "narrow.ckpt"), "classes")

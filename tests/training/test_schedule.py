@@ -1,7 +1,8 @@
 import pytest
+import torch
 from torch import nn
 
-from src.training.schedule import parameter_groups, rate
+from src.training.schedule import averaging, parameter_groups, rate
 
 
 class Half(nn.Module):
@@ -21,10 +22,23 @@ def test_pretrained_layers_learn_slower_and_frozen_ones_not_at_all() -> None:
     assert pretrained == {"params": [network.layers[0].weight], "lr": 0.05}
 
 
-def test_a_network_without_pretrained_layers_is_one_group() -> None:
+def test_biases_do_not_decay() -> None:
     network = nn.Linear(2, 2)
-    groups = parameter_groups(network, 0.1, [], 0.5)
-    assert groups == [{"params": [*network.parameters()], "lr": 0.1}]
+    biases, weights = parameter_groups(network, 0.1, [], 0.5)
+    assert weights == {"params": [network.weight], "lr": 0.1}
+    assert biases == {"params": [network.bias], "lr": 0.1, "weight_decay": 0.0}
+
+
+def test_a_moving_average_soon_forgets_its_first_steps() -> None:
+    average = averaging(0.999)
+    mean, count = [torch.zeros(1)], [torch.tensor(0)]
+    for step in range(1, 21):
+        average(mean, [torch.ones(1)], torch.tensor(step))
+        average(count, [torch.tensor(step)], torch.tensor(step))
+    assert mean[0].item() > 0.99  # of 0.999 from the start it would be 0.02
+    assert count[0].item() == 20
+    average(mean, [torch.zeros(1)], torch.tensor(100_000))
+    assert mean[0].item() == pytest.approx(0.999, abs=1e-3)
 
 
 @pytest.mark.parametrize(
