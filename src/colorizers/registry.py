@@ -8,7 +8,6 @@ import torch
 from src.colorizers import shipped, trained
 from src.colorizers.colorizer import Colorizer
 from src.colorizers.constants import Constant
-from src.colorizers.scribbles import Scribbles
 from src.errors import require_one_of
 
 
@@ -44,9 +43,15 @@ def _constant(path: Path | None) -> Colorizer:
     return Constant("constant", mean_ab)
 
 
+def _scribbles(_: Path | None) -> Colorizer:
+    from src.colorizers.scribbles import Scribbles  # brings SciPy
+
+    return Scribbles()
+
+
 # What needs no training of its own. Each is given the file that was named beside it.
 METHODS: dict[str, Callable[[Path | None], Colorizer]] = {
     "zero": lambda _: Constant("zero", torch.zeros(2)),
     "constant": _constant,
-    "scribbles": lambda _: Scribbles(),
+    "scribbles": _scribbles,
 }

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def correlation_weight(own: float, other: float, window: NDArray[np.float64]) ->
 
 def solved_densely(
     L: NDArray[np.float64], given: Hints, weight: Callable[..., float], pull: float
-) -> NDArray[np.float64]:
+) -> NDArray[Any]:
     """The paper's system, pixel by pixel, solved without any thought of speed."""
     height, width = L.shape
     matrix, known = np.eye(L.size), np.zeros((L.size, 2))
@@ -54,7 +55,7 @@ def solved_densely(
             for (i, j), own in around.items():
                 matrix[y * width + x, i * width + j] = -own / sum(around.values())
             matrix[y * width + x, y * width + x] = 1 + pull
-    solved: NDArray[np.float64] = np.linalg.solve(matrix, known).T.reshape(2, height, width)
+    solved: NDArray[Any] = np.linalg.solve(matrix, known).T.reshape(2, height, width)
     return solved
 
 
