@@ -26,10 +26,13 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in files)
 
 
+DISCRIMINATORS, LOSSES = options("model/discriminator"), options("model/loss")
+# Every generator with the losses that ask for something of it, and every loss of every judge.
 PARTS = [
     *itertools.product(
-        options("model/generator"), options("model/discriminator"), options("model/loss")
-    )
+        options("model/generator"), ("none", "patchgan"), ("cross_entropy", "l1", "vanilla")
+    ),
+    *itertools.product(["unet"], DISCRIMINATORS, LOSSES),
 ]
 
 
@@ -38,10 +41,10 @@ def test_every_model_is_built(configure: Configure, model: str) -> None:
     start = ["model.init_generator=x.ckpt"] if model == "lite0_palette" else []
     colorizer = instantiate(configure(f"model={model}", *start).model)
     assert isinstance(colorizer, ColorizationModule)
-    assert (colorizer.discriminator is not None) is model.endswith("_gan")
+    assert (colorizer.discriminator is not None) is ("gan" in model.split("_"))
 
 
-@pytest.mark.parametrize(("generator", "discriminator", "loss"), PARTS)
+@pytest.mark.parametrize(("generator", "discriminator", "loss"), sorted({*PARTS}))
 def test_all_parts_go_together_or_it_is_said_why_not(
     configure: Configure, generator: str, discriminator: str, loss: str
 ) -> None:
@@ -51,8 +54,12 @@ def test_all_parts_go_together_or_it_is_said_why_not(
         f"model/loss={loss}",
     )
     fault = None
-    if discriminator != "none" and loss == "l1":
+    if discriminator == "none" and loss not in ("l1", "cross_entropy"):
+        fault = "but there is no discriminator"
+    elif discriminator != "none" and loss == "l1":
         fault = r"model\.loss\.adversarial is null"
+    elif discriminator != "none" and loss == "wgan_gp":
+        fault = r"expected model\.discriminator\.norm=layer or none"
     of_bins = generator in ("lite0_classes", "lite0_bins", "lite0_palette")
     if of_bins and (loss != "cross_entropy" or discriminator != "none"):
         fault = r"only model/loss=cross_entropy, and model/discriminator=none"

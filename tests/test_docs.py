@@ -145,9 +145,10 @@ def test_what_is_shown_of_extending_works(tmp_path: Path) -> None:
             "not slow",
             f"--basetemp={tmp_path / 'base'}",
             "tests/generators/test_dilated.py",
+            "tests/discriminators/test_patch16.py",
             "tests/test_docs.py",
             "-k",
-            "Dilated or (order and extending)",
+            "Dilated or Patch16 or (order and extending)",
         ],
         cwd=copy,
         env=env,
@@ -155,7 +156,11 @@ def test_what_is_shown_of_extending_works(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout
-    for name in ("[extending] PASSED", "TestDilated::test_a_checkpoint_brings_it_back PASSED"):
+    for name in (
+        "[extending] PASSED",
+        "TestDilated::test_a_checkpoint_brings_it_back PASSED",
+        "TestPatch16::test_training_reaches_every_parameter PASSED",
+    ):
         assert name in done.stdout
 
 

@@ -11,9 +11,10 @@ from torch.optim.swa_utils import AveragedModel
 
 from src import ranks
 from src.colorizers import checkpoint
-from src.discriminators import Discriminator
+from src.discriminators.discriminator import Discriminator
 from src.errors import UserError, require_number, require_one_of
 from src.generators.generator import Generator
+from src.losses import Verdicts
 from src.training import objective, schedule
 from src.training.validation import SubsetMetrics
 
@@ -34,8 +35,9 @@ class ColorizationModule(lightning.LightningModule):
         generator, discriminator: plain dicts with a `_target_`; an empty discriminator means
             plain regression.
         loss: `adversarial` is a plain dict with a `_target_` in src.losses, or None, weighed by
-            `adversarial_weight`; `l1` weighs the L1 term; `cross_entropy` is for a generator that
-            predicts bins of ab, and excludes the others.
+            `adversarial_weight`; `feature_matching` weighs that of the discriminator's features,
+            `l1` the L1 term; `cross_entropy` is for a generator that predicts bins of ab, and
+            excludes the others.
         generator_optimizer, discriminator_optimizer: plain dicts with a `_target_` in torch.optim.
         image_size: short side in pixels at which inference shows pictures to the network, that of
             the training pictures unless set; travels in the checkpoint.
@@ -93,9 +95,7 @@ class ColorizationModule(lightning.LightningModule):
             if discriminator
             else None
         )
-        self.objective = objective.build(
-            loss, self.generator, has_discriminator=bool(discriminator)
-        )
+        self.objective = objective.build(loss, self.generator, self.discriminator)
         self.ema_generator: AveragedModel | None = None
         if ema_decay is not None:
             # Batch norm's statistics are averaged with the weights that they belong to.
@@ -107,6 +107,7 @@ class ColorizationModule(lightning.LightningModule):
         self.measured = {subset: SubsetMetrics(suffixes) for subset, suffixes in in_full.items()}
         self.metrics = nn.ModuleDict(self.measured)  # takes them to the network's device
         self._pictures: list[str] = []  # of the latest training batch
+        self._figures: dict[str, Tensor] = {}  # of each network's latest step
 
     def _freeze_all_but(self, branch: str, init_generator: str | None) -> None:
         require_one_of(
@@ -189,19 +190,23 @@ class ColorizationModule(lightning.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         L, real_ab = self._channels_last(batch["L"]), batch["ab"]
         self._pictures = list(batch["name"])
-        fake_ab = self.generator(L)
+        generator_learns = batch_idx % self.objective.critic_steps == 0
+        with torch.set_grad_enabled(generator_learns):
+            fake_ab = self.generator(L)
         figures = self._discriminator_step(L, real_ab, fake_ab.detach())
-        figures |= self._generator_step(L, real_ab, fake_ab)
+        if generator_learns:
+            figures |= self._generator_step(L, real_ab, fake_ab)
+        self._figures |= {name: figure.detach() for name, figure in figures.items()}
         trainer = cast(Any, self.trainer)
         if (trainer.fit_loop.total_batch_idx + 1) % trainer.log_every_n_steps == 0:
-            self._log_step(figures)
+            self._log_step()
         for lr_scheduler in _listed(self.lr_schedulers()):
             lr_scheduler.step()
 
-    def _log_step(self, figures: Mapping[str, Tensor]) -> None:
+    def _log_step(self) -> None:
         # All at once: each of several collectives would wait for the slowest rank.
-        means = ranks.mean(torch.stack([figure.detach() for figure in figures.values()]))
-        for name, mean in zip(figures, means, strict=True):
+        means = ranks.mean(torch.stack([*self._figures.values()]))
+        for name, mean in zip(self._figures, means, strict=True):
             self.log(name, mean, prog_bar=name in ("train/g_loss", "train/d_loss"))
         for letter, optimizer in zip("gd", _listed(self.optimizers()), strict=False):
             self.log(f"train/lr_{letter}", float(optimizer.param_groups[0]["lr"]))
@@ -212,16 +217,14 @@ class ColorizationModule(lightning.LightningModule):
         real_ab: Float[Tensor, "b 2 h w"],
         fake_ab: Tensor,
     ) -> dict[str, Tensor]:
-        if self.discriminator is None or self.objective.adversarial is None:
+        if self.discriminator is None:
             return {}
         optimizer = _listed(self.optimizers())[1]
         with self.toggled_optimizer(optimizer):
-            real_logits = self.discriminator(L, real_ab).logits
-            fake_logits = self.discriminator(L, fake_ab).logits
-            real, fake = self.objective.adversarial.discriminator(real_logits, fake_logits)
-            loss = (real + fake) / 2  # halved, as in pix2pix, to slow D down beside G
+            verdicts = Verdicts(self.discriminator, L, real_ab, fake_ab)
+            figures, loss = self.objective.of_discriminator(verdicts)
             self._descend(optimizer, loss, "train/d_loss")
-        return {"train/d_loss_real": real, "train/d_loss_fake": fake, "train/d_loss": loss}
+        return figures | {"train/d_loss": loss}
 
     def _generator_step(
         self,
@@ -232,11 +235,10 @@ class ColorizationModule(lightning.LightningModule):
         optimizer = _listed(self.optimizers())[0]
         with self.toggled_optimizer(optimizer):
             figures, loss = self.objective.of_prediction(fake_ab, real_ab)
-            if self.discriminator is not None and self.objective.adversarial is not None:
-                fake_logits = self.discriminator(L, fake_ab).logits
-                adversarial = self.objective.adversarial.generator(fake_logits)
-                loss = loss + self.objective.adversarial_weight * adversarial
-                figures["train/g_loss_adversarial"] = adversarial
+            if self.discriminator is not None:
+                verdicts = Verdicts(self.discriminator, L, real_ab, fake_ab)
+                judged, adversarial = self.objective.of_verdicts(verdicts)
+                figures, loss = figures | judged, loss + adversarial
             self._descend(optimizer, loss, "train/g_loss")
         if self.ema_generator is not None:
             self.ema_generator.update_parameters(self.generator)

@@ -4,32 +4,65 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from src import losses
 from src.colorizers import checkpoint
+from src.discriminators.discriminator import Discriminator
 from src.errors import UserError, require_number
 from src.generators.ab_bins import Bins
 from src.generators.generator import Generator
 
-WEIGHTS = ("adversarial_weight", "l1", "cross_entropy")
+WEIGHTS = ("adversarial_weight", "feature_matching", "l1", "cross_entropy")
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What a generator descends.
+    """What the networks descend.
 
     Attributes:
         adversarial: None without a discriminator.
         bins: what the generator's logits stand for; None where it gives ab.
+        others: the weights of the terms.
     """
 
     adversarial: losses.AdversarialLoss | None
     adversarial_weight: float
+    feature_matching: float
     l1: float
     cross_entropy: float
     bins: Bins | None
+
+    @property
+    def critic_steps(self) -> int:
+        """Batches that the discriminator learns from for each of the generator's."""
+        return 1 if self.adversarial is None else self.adversarial.critic_steps
+
+    def of_discriminator(
+        self, verdicts: losses.Verdicts
+    ) -> tuple[dict[str, Tensor], Float[Tensor, ""]]:
+        """Return what the discriminator's terms are, as they are logged, and what it descends."""
+        assert self.adversarial is not None
+        terms = self.adversarial.discriminator(verdicts)
+        # Halved, as in pix2pix, to slow it down beside the generator.
+        loss = torch.stack([*terms.values()]).sum() / 2
+        return {f"train/d_loss_{name}": term for name, term in terms.items()}, loss
+
+    def of_verdicts(self, verdicts: losses.Verdicts) -> tuple[dict[str, Tensor], Float[Tensor, ""]]:
+        """Return the generator's terms that need a discriminator, and their weighted sum."""
+        assert self.adversarial is not None
+        adversarial = self.adversarial.generator(verdicts)
+        figures, loss = (
+            {"train/g_loss_adversarial": adversarial},
+            self.adversarial_weight * adversarial,
+        )
+        if self.feature_matching:
+            matching = losses.feature_matching(verdicts)
+            figures["train/g_loss_feature_matching"] = matching
+            loss = loss + self.feature_matching * matching
+        return figures, loss
 
     def of_prediction(
         self, prediction: Tensor, real_ab: Float[Tensor, "b 2 h w"]
@@ -47,7 +80,9 @@ class Objective:
         return {"train/g_loss_l1": term}, self.l1 * term
 
 
-def build(loss: Mapping[str, Any], generator: Generator, *, has_discriminator: bool) -> Objective:
+def build(
+    loss: Mapping[str, Any], generator: Generator, discriminator: Discriminator | None
+) -> Objective:
     """Make an objective of the configuration's model.loss.
 
     Raises: UserError: if a weight is missing or out of range, or the parts do not fit together.
@@ -57,10 +92,11 @@ def build(loss: Mapping[str, Any], generator: Generator, *, has_discriminator: b
         raise UserError(f"model.loss.{name} is {fault}: expected adversarial, {', '.join(WEIGHTS)}")
     for name in WEIGHTS:
         require_number(f"model.loss.{name}", loss[name], 0)
-    adversarial = _adversarial(loss["adversarial"]) if has_discriminator else None
+    adversarial = _adversarial(loss["adversarial"])
     weights = {name: loss[name] for name in WEIGHTS}
     objective = Objective(adversarial=adversarial, bins=generator.bins, **weights)
-    _require_fitting(objective, has_discriminator)
+    _require_fitting_bins(objective, discriminator)
+    _require_fitting_discriminator(objective, discriminator)
     return objective
 
 
@@ -75,9 +111,9 @@ def _adversarial(config: object) -> losses.AdversarialLoss | None:
     return checkpoint.build_a(losses.AdversarialLoss, checkpoint.LOSSES, config)
 
 
-def _require_fitting(objective: Objective, has_discriminator: bool) -> None:
+def _require_fitting_bins(objective: Objective, discriminator: Discriminator | None) -> None:
     if objective.bins is not None:
-        if has_discriminator or objective.l1 or not objective.cross_entropy:
+        if discriminator is not None or objective.l1 or not objective.cross_entropy:
             raise UserError(
                 "the generator predicts bins of ab: expected only model/loss=cross_entropy, and "
                 "model/discriminator=none"
@@ -87,8 +123,32 @@ def _require_fitting(objective: Objective, has_discriminator: bool) -> None:
             f"model.loss.cross_entropy is {objective.cross_entropy:g} for a generator that "
             "predicts ab: expected 0"
         )
-    if has_discriminator and objective.adversarial is None:
+
+
+def _require_fitting_discriminator(
+    objective: Objective, discriminator: Discriminator | None
+) -> None:
+    adversarial = objective.adversarial
+    if discriminator is None:
+        if adversarial is not None:
+            raise UserError(
+                f"model.loss.adversarial is {type(adversarial).__name__} but there is no "
+                "discriminator: expected model/loss=l1, or model/discriminator=patchgan"
+            )
+        if objective.feature_matching:
+            raise UserError(
+                f"model.loss.feature_matching is {objective.feature_matching:g} but there is no "
+                "discriminator: expected 0, or model/discriminator=multiscale and a loss for it"
+            )
+    elif adversarial is None:
         raise UserError(
             "model.discriminator is set but model.loss.adversarial is null: expected a loss for "
             "it, model/loss=lsgan or model/loss=vanilla, or model/discriminator=none"
+        )
+    elif adversarial.needs_single_verdicts and any(
+        isinstance(part, nn.modules.batchnorm._BatchNorm) for part in discriminator.modules()
+    ):
+        raise UserError(
+            f"{type(adversarial).__name__} holds the slope of the verdict on each picture, which "
+            "batch norm makes depend on the others: expected model.discriminator.norm=layer or none"
         )

@@ -134,7 +134,7 @@ def test_weights_that_are_not_plain_numbers_are_refused(tmp_path: Path, weight: 
         UNET | {"base_channels": -1},
         UNET | {"base_channels": 10**12},
         UNET | {"base_channels": "4"},
-        {"_target_": "src.discriminators.PatchGAN", "base_channels": 4},
+        {"_target_": "src.discriminators.patchgan.PatchGAN", "base_channels": 4},
         {"_target_": "src.generators.unet.Up", "in_channels": 4},
         {"_target_": "src.generators.blocks.DoubleConv", "in_channels": 1, "out_channels": 2},
     ],

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from src import color
 from src.colorizers import checkpoint, trained
-from src.discriminators import PatchGAN
+from src.discriminators.patchgan import PatchGAN
 from src.errors import UserError
 from src.generators.lite0 import Lite0, load_imagenet_weights
 from src.training.experiment import train
@@ -68,11 +68,15 @@ def same(before: list[Tensor], after: list[Tensor]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-@pytest.mark.parametrize("loss", ["vanilla", "lsgan"])
+@pytest.mark.parametrize(
+    ("loss", "steps"), [("vanilla", "dgdg"), ("relativistic", "dgdg"), ("wgan_gp", "dgd")]
+)
 def test_each_step_changes_its_own_network_only(
-    configure: Configure, loss: str, monkeypatch: pytest.MonkeyPatch
+    configure: Configure, loss: str, steps: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model: ColorizationModule = instantiate(configure("model=unet_gan", f"model/loss={loss}").model)
+    model: ColorizationModule = instantiate(
+        configure("model=unet_gan", f"model/loss={loss}", "model.discriminator.norm=layer").model
+    )
     seen = []
 
     def watched(step: Callable[..., Any], own: str, other: str) -> Callable[..., Any]:
@@ -90,7 +94,7 @@ def test_each_step_changes_its_own_network_only(
         name = f"_{own}_step"
         monkeypatch.setattr(model, name, watched(getattr(model, name), own, other))
     fit(model, OneBatch(*two_pictures()), epochs=1)
-    assert seen == ["discriminator", "generator"] * 2
+    assert "".join(own[0] for own in seen) == steps
 
 
 def test_the_generator_runs_once_a_batch(configure: Configure) -> None:
@@ -279,6 +283,14 @@ def test_a_generator_can_start_from_a_regression_checkpoint(
     ("overrides", "fault"),
     [
         (["model=unet", "model/discriminator=patchgan"], "model/loss=lsgan or model/loss=vanilla"),
+        (["model=unet", "model/loss=hinge"], "Hinge but there is no discriminator: expected model"),
+        (["model=unet", "model.loss.feature_matching=1"], "feature_matching is 1 but there is no"),
+        (["model/loss=wgan_gp"], "batch norm .* expected model.discriminator.norm=layer or none"),
+        (
+            ["model/loss=hinge", "+model.loss.adversarial.real_label=0.9"],
+            "Hinge cannot be built with {'real_label': 0.9}",
+        ),
+        (["model.loss.adversarial.real_label=0.3"], "real_label is 0.3: expected over 0.5"),
         (
             ["model.loss.adversarial=hinge"],
             "adversarial=hinge: expected null or a _target_ in src.lo",
@@ -324,6 +336,19 @@ def test_a_heavier_adversarial_loss_is_one_weight(configure: Configure) -> None:
     fit(model, OneBatch(*two_pictures()), epochs=1)
     logged = model.trainer.callback_metrics
     total = 7 * logged["train/g_loss_adversarial"] + 2 * logged["train/g_loss_l1"]
+    assert logged["train/g_loss"] == pytest.approx(total.item())
+
+
+def test_matching_features_joins_the_sum(configure: Configure) -> None:
+    asked = ("model/discriminator=multiscale", "model.loss.feature_matching=10")
+    model: ColorizationModule = instantiate(configure("model=unet_gan", *asked).model)
+    L, ab = two_pictures()
+    larger = OneBatch(L.repeat(1, 1, 3, 3), ab.repeat(1, 1, 3, 3))
+    fit(model, larger, epochs=1)
+    logged = model.trainer.callback_metrics
+    total = logged["train/g_loss_adversarial"] + 100 * logged["train/g_loss_l1"]
+    assert logged["train/g_loss_feature_matching"] > 0
+    total = total + 10 * logged["train/g_loss_feature_matching"]
     assert logged["train/g_loss"] == pytest.approx(total.item())
 
 
