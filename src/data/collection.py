@@ -62,6 +62,10 @@ class Collection:
         self.left_out += listing.left_out
         return [(PurePosixPath(folder) / name).as_posix() for name in listing.names]
 
+    def is_unseen(self, name: str) -> bool:
+        """Tell whether a picture is of a set that is held out whole, and so of no split."""
+        return self.rows is not None and self.rows[name].split == manifest.UNSEEN
+
     def splits(self, contents: Mapping[str, str]) -> dict[str, str]:
         """Tell the split of each picture; what lies beside train/, val/ and test/ has none.
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
@@ -70,12 +70,14 @@ def readable(
 class Sample(TypedDict):
     """One item of a data set: the picture as uint8 sRGB (3, size, size), and its name.
 
-    A network is shown the picture's L, as a share of white, raised to the power `tone`.
+    A network is shown the picture's L, as a share of white, raised to the power `tone`, and then
+    aged by the seed `age`, if there is one.
     """
 
     rgb: UInt8[Tensor, "3 size size"]
     name: str
     tone: Float[Tensor, ""]
+    age: NotRequired[Int64[Tensor, ""]]
 
 
 class EvalPictures(Dataset[Sample]):
@@ -101,15 +103,29 @@ class TrainPictures(Dataset[Sample]):
     The short side of a picture is taken as zoom x size, as pix2pix loads 286 pixels to crop 256.
     Each crop draws its zoom between the two of `zooms`, every enlargement as likely as another,
     and the power of its tones between 1 / (1 + tone) and 1 + tone.
+
+    Args:
+        whole: share of the crops that take in more of the picture's long side, between none more
+            and all of it, and squeeze it into the square.
+        aging: whether L is to be aged.
     """
 
     def __init__(
-        self, pictures: Sequence[Picture], size: int, zooms: tuple[float, float], tone: float = 0.0
+        self,
+        pictures: Sequence[Picture],
+        size: int,
+        zooms: tuple[float, float],
+        tone: float = 0.0,
+        whole: float = 0.0,
+        *,
+        aging: bool = False,
     ) -> None:
         self.pictures = pictures
         self.size = size
         self.zooms = zooms
         self.tone = tone
+        self.whole = whole
+        self.aging = aging
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -120,11 +136,13 @@ class TrainPictures(Dataset[Sample]):
         # Evaluation decodes at full size, so that its pictures are those of any other program.
         least, most = self.zooms
         image, name = readable(self.pictures, index, math.ceil(most * self.size))
-        x, y, flip, z, t = torch.rand(5, generator=torch.Generator().manual_seed(seed)).tolist()
+        draws = torch.rand(7, generator=torch.Generator().manual_seed(seed))
+        x, y, flip, z, t, kind, more = draws.tolist()
         zoom = least * (most / least) ** z
-        rgb = resized(image, self.size, square(image, zoom, x, y))
+        rgb = resized(image, self.size, part(image, zoom, x, y, more if kind < self.whole else 0.0))
         tone = torch.tensor((1 + self.tone) ** (2 * t - 1))
-        return {"rgb": rgb.flip(-1) if flip < 0.5 else rgb, "name": name, "tone": tone}
+        sample: Sample = {"rgb": rgb.flip(-1) if flip < 0.5 else rgb, "name": name, "tone": tone}
+        return sample | {"age": torch.tensor(seed)} if self.aging else sample
 
 
 class EpochShuffle(Sampler[tuple[int, int]]):
@@ -185,9 +203,15 @@ def mixed_seed(*entropy: int) -> int:
 
 def square(image: Image.Image, zoom: float, x: float, y: float) -> Box:
     """Return the square with 1/zoom of the short side that lies at (x, y), both in [0, 1]."""
-    side = min(image.size) / zoom
-    left, top = x * (image.width - side), y * (image.height - side)
-    return left, top, left + side, top + side
+    return part(image, zoom, x, y, 0.0)
+
+
+def part(image: Image.Image, zoom: float, x: float, y: float, more: float) -> Box:
+    """As `square`, but of `more` in [0, 1] of the way from a square to the picture's own shape."""
+    short = min(image.size)
+    width, height = (short / zoom * (side / short) ** more for side in image.size)
+    left, top = x * (image.width - width), y * (image.height - height)
+    return left, top, left + width, top + height
 
 
 def judged_square(image: Image.Image, size: int, fit: EvalFit) -> UInt8[Tensor, "3 size size"]:

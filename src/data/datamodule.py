@@ -2,7 +2,8 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, cast, get_args
 
 import lightning
@@ -14,6 +15,7 @@ from torch.utils import data
 from torch.utils.data import DataLoader, Dataset
 
 from src import color, ranks
+from src.data.aging import aged
 from src.data.crops import EpochShuffle, EvalFit, EvalPictures, Picture, Sample, TrainPictures
 from src.data.picture_list import Listed
 from src.errors import UserError, require, require_number, require_one_of, require_whole
@@ -36,6 +38,9 @@ class ColorizationData(lightning.LightningDataModule, ABC):
             [least, most], each crop draws its own.
         tone: each training crop's tones are raised to a power between 1 / (1 + tone) and 1 + tone,
             as in faded and in dense prints; its colours stay.
+        whole: share of the training crops that take in more of the picture's long side, up to all
+            of it, squeezed into the square.
+        aging: whether the L of training crops is changed as old photographs show it.
         repeat: how often an epoch goes through the training pictures; for a handful of them.
         max_per_folder: training pictures that an epoch shows of each folder, others each time, so
             that no large class sets the colours of everything; None shows all.
@@ -60,6 +65,8 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         eval_fit: str = "crop",
         zoom: float | Sequence[float] = 1.12,
         tone: float = 0.0,
+        whole: float = 0.0,
+        aging: bool = False,
         repeat: int = 1,
         max_per_folder: int | None = None,
         fit_images: int = 32,
@@ -74,6 +81,8 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         require_number("data.zoom", least, 1, MAX_ZOOM)
         require_number("data.zoom", most, cast(float, least), MAX_ZOOM)
         require_number("data.tone", tone, 0, MAX_TONE)
+        require_number("data.whole", whole, 0, 1)
+        require(isinstance(aging, bool), "data.aging", aging, "true or false")
         require_whole("data.repeat", repeat, 1)
         if max_per_folder is not None:
             require_whole("data.max_per_folder", max_per_folder, 1)
@@ -85,6 +94,8 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         self.eval_fit = cast(EvalFit, eval_fit)
         self.zooms = cast(float, least), cast(float, most)
         self.tone = tone
+        self.whole = whole
+        self.aging = aging
         self.repeat = repeat
         self.max_per_folder = max_per_folder
         self.fit_images = fit_images
@@ -137,17 +148,33 @@ class ColorizationData(lightning.LightningDataModule, ABC):
             raise UserError(f"{smallest} pictures for {count} devices: expected one each at least")
 
     def train_dataloader(self) -> DataLoader[Any]:
-        pictures = [*self.subsets["train"]] * self.repeat
+        pictures = [*self.pictures_to_cut()] * self.repeat
         folders = [picture.folder for picture in pictures]
         sampler = EpochShuffle(folders, self.seed, *ranks.this_and_all(), self.max_per_folder)
         # Lightning sets it only after loading processes have asked for the first pictures.
         sampler.set_epoch(self.first_epoch)
         return self._loader(
-            TrainPictures(pictures, self.image_size, self.zooms, self.tone),
+            self.cut_to_train(pictures),
             # To overfit, each epoch shows the very same crops.
             sampler=list(sampler) if self.overfit_batches else sampler,
             # A last batch of another size would make compiled networks compile again.
             drop_last=sampler.length > self.batch_size,
+        )
+
+    def pictures_to_cut(self) -> Sequence[Picture]:
+        """Return the training pictures, from where crops of them are read fastest."""
+        return self.subsets["train"]
+
+    @property
+    def cut_to_train(self) -> Callable[[Sequence[Picture]], TrainPictures]:
+        """Cuts pictures as the settings say, in any process."""
+        return partial(
+            TrainPictures,
+            size=self.image_size,
+            zooms=self.zooms,
+            tone=self.tone,
+            whole=self.whole,
+            aging=self.aging,
         )
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
@@ -183,7 +210,10 @@ class ColorizationData(lightning.LightningDataModule, ABC):
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         L, ab = color.uint8_to_L_ab(batch["rgb"])
-        return {"L": color.toned(L, batch["tone"]), "ab": ab, "name": batch["name"]}
+        L = color.toned(L, batch["tone"])
+        if "age" in batch:
+            L = aged(L, batch["age"])
+        return {"L": L, "ab": ab, "name": batch["name"]}
 
     def _loader(self, dataset: Dataset[Sample], **options: Any) -> DataLoader[Any]:
         workers = min(self.num_workers, len(cast(Any, dataset)))

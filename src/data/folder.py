@@ -1,5 +1,6 @@
 """Any folder of pictures, with a split that stays where it is."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from src.data.collection import Collection
 from src.data.crops import Picture
 from src.data.datamodule import ColorizationData, Subset, Subsets
 from src.data.manifest import SPLITS
+from src.data.pack import packed
 from src.data.picture_list import Listed
-from src.data.scan import Scan, scan, write_skipped
+from src.data.scan import Scan, digest_of, scan, write_skipped
 from src.errors import UserError, require, require_number, require_whole
 
 
@@ -30,7 +32,9 @@ class FolderData(ColorizationData):
         max_unreadable: the largest share of picture files that may be unreadable; of a run that is
             resumed, also of its pictures that may be missing.
         report_dir: where skipped.csv goes when files had to be skipped.
-        index_dir: where hashes are kept, so that the next run need not read every file again.
+        index_dir: where hashes and packs are kept, so that the next run need not read every file
+            again.
+        pack: whether training pictures are decoded once, into a file of plain pixels.
         loading: arguments of ColorizationData.
     """
 
@@ -42,6 +46,7 @@ class FolderData(ColorizationData):
         max_unreadable: float = 0.05,
         report_dir: str,
         index_dir: str = "data/index",
+        pack: bool = False,
         **loading: Any,
     ) -> None:
         super().__init__(**loading)
@@ -49,11 +54,13 @@ class FolderData(ColorizationData):
         if max_images is not None:
             require_whole("data.max_images", max_images, len(SPLITS))
         require_number("data.max_unreadable", max_unreadable, 0, 1)
+        require(isinstance(pack, bool), "data.pack", pack, "true or false")
         self.root = Path(root).expanduser()
         self.max_images = max_images
         self.max_unreadable = max_unreadable
         self.report_dir = Path(report_dir)
         self.index_dir = Path(index_dir)
+        self.pack = pack
         self._scanned: tuple[Collection, Scan] | None = None
 
     def prepare_data(self) -> None:
@@ -65,7 +72,7 @@ class FolderData(ColorizationData):
             collection = Collection(self.root)
             found = scan(
                 self.root,
-                collection.names(),
+                [name for name in collection.names() if not collection.is_unseen(name)],
                 self.index_dir,
                 self.num_workers,
                 image_size=self.image_size,
@@ -100,6 +107,17 @@ class FolderData(ColorizationData):
             subsets[subset].append(Picture(self.root / file, file, folder=folder))
         self._require_each(subsets, collection, found.contents)
         return subsets
+
+    def pictures_to_cut(self) -> Sequence[Picture]:
+        """As ColorizationData says: where data.pack asks for it, they are in a pack."""
+        pictures = self.subsets["train"]
+        if not self.pack:
+            return pictures
+        _, found = self._scan_once()
+        hashes = [found.contents[picture.name] for picture in pictures]
+        folder = self.index_dir / digest_of(self.root)
+        largest = math.ceil(self.zooms[1] * self.image_size)
+        return packed(pictures, hashes, folder, largest, self.num_workers)
 
     def _choose(self, collection: Collection, contents: Mapping[str, str]) -> dict[str, str]:
         """Return the split of each picture that is used, one split after the other."""

@@ -13,6 +13,7 @@ from src.errors import UserError
 
 NAME = "manifest.csv"
 SPLITS = ("train", "val", "test")
+UNSEEN = "unseen"  # the split of whole sets that nothing is ever trained or selected on
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Row:
         source: the original, below the source's folder.
         status: `kept` or `rejected`.
         reason: why it was rejected: the rule's name, then the figures.
-        split: train, val or test.
+        split: train, val, test or unseen.
         group: equal for near-duplicates of each other.
         sha256: of the original's bytes.
         width, height: of the original, upright, in pixels; 0 where it cannot be read.
@@ -89,7 +90,7 @@ def _row(content: Mapping[str, str]) -> Row:
     )
     if row.status not in ("kept", "rejected"):
         raise UserError(f"status {row.status!r}")
-    if row.kept and row.split not in SPLITS:
+    if row.kept and row.split not in (*SPLITS, UNSEEN):
         raise UserError(f"split {row.split!r}")
     path = PurePosixPath(row.file)
     if row.kept and (not row.file or path.is_absolute() or ".." in path.parts):

@@ -52,8 +52,7 @@ def scan(
     eval_fit: EvalFit,
 ) -> Scan:
     """Decode and hash these files below `root`, but those that the index knows already."""
-    digest = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()
-    index_file = index_dir / f"{digest[:16]}.json"
+    index_file = index_dir / f"{digest_of(root)}.json"
     cut = f"{eval_fit} {image_size}"
     before = _read_index(index_file)
     stamps = {name: files.stamp(root / name) for name in names}
@@ -85,6 +84,11 @@ def scan(
         {name: entry.mean_ab[cut] for name, entry in known.items()},
         skipped,
     )
+
+
+def digest_of(root: Path) -> str:
+    """Return a name for what is kept about a folder."""
+    return hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 class _Reader(Dataset[tuple[str, Sequence[float], str]]):

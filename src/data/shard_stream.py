@@ -21,9 +21,9 @@ Cut = Callable[[Sequence[Picture], int], Sample]  # of the first picture that ca
 
 
 def _cut_to_train(
-    size: int, zooms: tuple[float, float], tone: float, pictures: Sequence[Picture], seed: int
+    cut: Callable[[Sequence[Picture]], TrainPictures], pictures: Sequence[Picture], seed: int
 ) -> Sample:
-    return TrainPictures(pictures, size, zooms, tone)[0, seed]
+    return cut(pictures)[0, seed]
 
 
 def _cut_to_judge(size: int, fit: Any, pictures: Sequence[Picture], _seed: int) -> Sample:
@@ -149,7 +149,7 @@ class ShardsData(ColorizationData):
             Stream(
                 self._shards("train"),
                 self.batch_size // ranks.this_and_all()[1],
-                partial(_cut_to_train, self.image_size, self.zooms, self.tone),
+                partial(_cut_to_train, self.cut_to_train),
                 seed=self.seed,
                 epoch=self.first_epoch,
                 repeat=self.repeat,

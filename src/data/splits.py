@@ -3,7 +3,10 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+
+from src.data.manifest import UNSEEN
 
 GROUP_DIGITS = 16
 
@@ -37,6 +40,36 @@ class Place:
     split: str
     group: str
     fault: str = ""
+
+
+def place_apart(
+    contents: Sequence[str],
+    near: Sequence[tuple[int, int]],
+    settled: Mapping[str, Place],
+    shares: Mapping[str, float],
+    unseen: AbstractSet[str],
+) -> dict[str, Place]:
+    """Place contents as `place` does, but those in `unseen` in the split of that name.
+
+    Nothing that looks like one of them may stand in another split: what does is at fault, and so is
+    one of them that looks like what an earlier run has placed elsewhere.
+    """
+    before = {content: one for content, one in settled.items() if one.split == UNSEEN}
+    own = [content for content in contents if content in unseen or content in before]
+    number = {content: i for i, content in enumerate(own)}
+    linked = [(contents[i], contents[j]) for i, j in near]
+    among = [(number[a], number[b]) for a, b in linked if a in number and b in number]
+    fresh = place(own, among, before, {UNSEEN: 1.0})
+    fresh = {content: one for content, one in fresh.items() if content not in settled}
+    elsewhere = {c for c, one in settled.items() if one.split not in ("", UNSEEN)}
+    seen = {a for pair in linked for a, b in (pair, pair[::-1]) if b in elsewhere} & fresh.keys()
+    fresh |= dict.fromkeys(seen, Place("", "", "a near-duplicate of pictures that were prepared"))
+    places = place(contents, near, {**settled, **fresh}, shares)
+    fault = Place("", "", "a near-duplicate of pictures that are held out")
+    return {
+        content: fault if one.split == UNSEEN and content not in number else one
+        for content, one in places.items()
+    }
 
 
 def place(

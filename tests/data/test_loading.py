@@ -179,3 +179,14 @@ def test_wrong_settings_are_named(wrong: dict[str, object]) -> None:
     right = {"root": "photos", "report_dir": "run", "image_size": 64, "batch_size": 4}
     with pytest.raises(ValueError, match=f"data.{name}={value}: expected"):
         build(**(right | wrong))
+
+
+def test_some_crops_take_in_more_of_a_long_side(wide: Picture) -> None:
+    pictures = TrainPictures([wide], 32, (1.0, 1.0), whole=0.5)
+    seen = [pictures[0, seed]["rgb"] for seed in range(60)]
+    all_three = [bool((crop[0].max() > 200) and (crop[2].max() > 200)) for crop in seen]
+    assert 3 < sum(all_three) < 30  # a square of 32 of 64 pixels never shows both ends
+    assert not any(
+        crop[0].max() > 200 and crop[2].max() > 200
+        for crop in (TrainPictures([wide], 32, (1.0, 1.0))[0, s]["rgb"] for s in range(60))
+    )
