@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -17,7 +17,7 @@ from src.evaluation.examples import Example, Examples
 from src.evaluation.pretrained import Distance, Features
 from src.inference.painting import Painted
 from src.inference.threads import side_by_side
-from src.metrics import LabPicture
+from src.metrics import LabPicture, half_colorfulness
 from src.metrics.frechet import Gaussian
 from src.metrics.regions import Regions
 
@@ -36,6 +36,8 @@ class Judged:
         pictures: names of those that were judged.
         figures: of each colouriser and figure, the pictures' values.
         truth: colourfulness of the true pictures, by formula.
+        curves: of each colouriser, what `metrics.half_colorfulness.curve` has of each picture, in
+            one row.
         regions: sums by hue and lightness of each colouriser.
         gaussians: of each feature network, those of the truth (under "") and each colouriser.
         left_out: pictures that could not be judged, and why; grey: those without colours.
@@ -45,6 +47,7 @@ class Judged:
     pictures: list[str] = field(default_factory=list)
     figures: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     truth: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in TRUE})
+    curves: dict[str, list[Float[ndarray, " columns"]]] = field(default_factory=dict)
     regions: dict[str, Regions] = field(default_factory=dict)
     gaussians: dict[str, dict[str, Gaussian]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -59,6 +62,7 @@ class Measured:
     figures: dict[str, float]
     features: dict[str, Tensor]
     regions: Regions
+    curve: Float[ndarray, " columns"] | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,9 @@ class Judge:
             regions.add(coloring.lab, truth.lab, difference)
             figures = {figure: value.item() for figure, value in own.items()}
             figures["clipped"] = picture.clipped  # which the painted pixels no longer show
-            found[name] = Measured(figures, self._features(coloring), regions)
+            curve = half_colorfulness.curve(coloring, truth)
+            row = torch.cat([one.flatten() for one in curve]).double().cpu().numpy()
+            found[name] = Measured(figures, self._features(coloring), regions, row)
         return example, "", found
 
     def _features(self, coloring: LabPicture) -> dict[str, Tensor]:
@@ -136,8 +142,9 @@ def _add(example: Example, found: Mapping[str, Measured], judged: Judged) -> Non
         rows = judged.figures[name] if name else judged.truth
         for figure, value in own.figures.items():
             rows.setdefault(figure, []).append(value)
-        if name:
+        if own.curve is not None:
             judged.regions[name].join(own.regions)
+            judged.curves.setdefault(name, []).append(own.curve)
         for space, features in own.features.items():
             judged.gaussians[space][name].add(features)
 

@@ -41,6 +41,7 @@ HEADS = {
     "absolute_colorfulness": ("absolute", 1),
     "colorfulness_difference_of_means": ("signed: difference of means", 1),
     "colorfulness_mean_of_differences": ("mean of differences", 1),
+    results.AT_HALF: ("ab-MAE under zero's at half of the true colourfulness, %", 1),
     "clipped": ("clipped pixels", 4),
     "frechet_lite0": ("Fréchet, Lite0 (not FID)", 2),
     "fid": ("FID", 2),
@@ -88,10 +89,11 @@ def write(
         **content,
         number=_number,
         command_line=files.to_paste(*content["command"]),
-        heads={name: head for name, head in HEADS.items() if name in content["colorizers"]["zero"]},
+        heads={name: head for name, head in HEADS.items() if _is_measured(name, content)},
         ordered=[*models, *(name for name in content["colorizers"] if name not in models)],
         reference_meaning=contestants.SAID,
         lower=results.LOWER_IS_BETTER,
+        set_figures=results.SET_FIGURES,
         groups=pictures,
         interval_chart=_markup(charts.intervals(delta_e2000, models, label)),
         hue_charts=_hue_charts(content),
@@ -106,6 +108,10 @@ def write(
         shown_classes=CLASSES,
     )
     files.write_text(path, text)
+
+
+def _is_measured(figure: str, content: Mapping[str, Any]) -> bool:
+    return any(figure in own for own in content["colorizers"].values())
 
 
 def _number(value: float | None, digits: int) -> str:

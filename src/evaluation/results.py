@@ -5,19 +5,32 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
 from src import files
-from src.evaluation.contestants import ORACLE
+from src.evaluation.contestants import ORACLE, ZERO
 from src.evaluation.judge import TRUE, Judged
-from src.metrics import bootstrap, frechet, regions
+from src.metrics import bootstrap, frechet, half_colorfulness, regions
 from src.metrics.bootstrap import Interval
 
+AT_HALF = "under_zero_at_half"  # of those that have colour
 OVER_IMAGES = {"median": 0.5, "p95": 0.95}
 DIFFERENCES = ("ab_mae", "delta_e76", "delta_e2000", "psnr", "ssim", "colorfulness")
+SET_FIGURES = {
+    "pictures": "pictures",
+    "ab_mae": "ab-MAE",
+    "under_zero": "% under zero",
+    AT_HALF: "% under zero at half",
+    "psnr_over_zero": "PSNR over zero, dB",
+    "colorfulness": "% of true colourfulness",
+}
+SET_MEANS = ("ab_mae", "psnr", "colorfulness")
+SHOWN_SETS = 12  # that a terminal shows
 LOWER_IS_BETTER = {"ab_mae", "delta_e76", "delta_e2000"}
 MEANING = {
     "ab_mae": "mean |error| of a* and b*, Lab units",
@@ -34,6 +47,8 @@ MEANING = {
     "colorfulness_true": "of the true pictures",
     "colorfulness_difference_of_means": "mean of the colourings' minus mean of the truths'",
     "colorfulness_mean_of_differences": "mean over images of |colouring's minus truth's|",
+    AT_HALF: "percent by which ab-MAE is under that of ab = 0, all colours scaled by the one "
+    "factor that makes the mean colourfulness half of the truths'",
     "clipped": "share of pixels that had to be moved into sRGB",
     "frechet_lite0": "Frechet distance of EfficientNet-Lite0's features; not FID",
     "fid": "standard FID, of the Inception features that torch-fidelity has; with fid=true",
@@ -69,11 +84,23 @@ def _totals(judged: Judged, name: str) -> dict[str, Interval]:
         intervals = bootstrap.quantiles(own[figure], tuple(OVER_IMAGES.values()))
         for suffix, interval in zip(OVER_IMAGES, intervals, strict=True):
             found[f"{figure}_{suffix}"] = interval
+    if (at_half := _under_zero_at_half(judged.curves[name])) is not None:
+        found[AT_HALF] = at_half
     for space, gaussians in judged.gaussians.items():
         # No interval: resampled pictures repeat, which a Frechet distance takes for a difference.
         apart = frechet.distance(gaussians[""], gaussians[name])
         found[space] = Interval(apart, None, None)
     return found
+
+
+def _under_zero_at_half(rows: Sequence[Float[ndarray, " columns"]]) -> Interval | None:
+    count = len(half_colorfulness.FACTORS)
+
+    def figure(means: Float[ndarray, "n columns"]) -> Float[ndarray, " n"]:
+        error, colors = means[:, :count], means[:, count : 2 * count]
+        return 100 * half_colorfulness.error_under_zero(error, colors, means[:, -2], means[:, -1])
+
+    return bootstrap.of_means(np.stack(rows), figure)
 
 
 def differences(judged: Judged, models: Sequence[str]) -> list[Difference]:
@@ -106,6 +133,59 @@ def by_class(judged: Judged, classes: Mapping[str, str]) -> dict[str, dict[str, 
         intervals = bootstrap.means(np.stack(rows, axis=1))
         found[kind] = dict(zip(judged.figures, intervals, strict=True))
     return found
+
+
+def by_set(
+    judged: Judged, classes: Mapping[str, str], models: Sequence[str]
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Compare each model with ab = 0 on the pictures of each folder at the top of the data set.
+
+    Returns: of each set and model, the figures of SET_FIGURES; none without several sets.
+    """
+    sets: dict[str, list[int]] = {}
+    for i, name in enumerate(judged.pictures):
+        if name in classes:
+            top = (*PurePosixPath(classes[name]).parts, ".")[0]
+            sets.setdefault(top, []).append(i)
+    if len(sets) < 2:
+        return {}
+    true = np.array(judged.truth["colorfulness"])
+    found: dict[str, dict[str, dict[str, float | None]]] = {}
+    for kind, own in sorted(sets.items()):
+        zero, found[kind] = judged.figures[ZERO], {}
+        for model in models:
+            mean = {figure: _mean(judged.figures[model], figure, own) for figure in SET_MEANS}
+            at_half = _under_zero_at_half([judged.curves[model][i] for i in own])
+            found[kind][model] = {
+                "pictures": len(own),
+                "ab_mae": mean["ab_mae"],
+                "under_zero": 100 * (1 - mean["ab_mae"] / _mean(zero, "ab_mae", own)),
+                AT_HALF: None if at_half is None else at_half.mean,
+                "psnr_over_zero": mean["psnr"] - _mean(zero, "psnr", own),
+                "colorfulness": 100 * mean["colorfulness"] / float(true[own].mean()),
+            }
+    return found
+
+
+def _mean(figures: Mapping[str, Sequence[float]], name: str, own: Sequence[int]) -> float:
+    return float(np.array(figures[name])[own].mean())
+
+
+def sets_table(sets: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> str:
+    """Lay out what `by_set` returns for a terminal; empty where sets are none, or many."""
+    if not 0 < len(sets) <= SHOWN_SETS:
+        return ""
+    names = {f"{kind}, {model}": own for kind, row in sets.items() for model, own in row.items()}
+    width = max(map(len, names)) + 2
+    lines = ["", f"{'':{width}}" + "".join(f"{head:>24}" for head in SET_FIGURES.values())]
+    for name, own in names.items():
+        cells = "".join(f"{_short(own[figure]):>24}" for figure in SET_FIGURES)
+        lines.append(f"{name:{width}}{cells}")
+    return "\n".join(lines)
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def where(judged: Judged) -> dict[str, Any]:
@@ -175,17 +255,24 @@ def table(found: Mapping[str, Mapping[str, Interval]], models: Sequence[str], ti
         "psnr": ("PSNR dB", 2),
         "ssim": ("SSIM", 3),
         "colorfulness": ("colourfulness", 1),
+        AT_HALF: ("% under zero at half", 1),
     }
     ordered = [*models, *(name for name in found if name not in models)]
     width = max(16, *(len(name) for name in ordered)) + 2
     lines = [title, f"{'':{width}}" + "".join(f"{head:>24}" for head, _ in columns.values())]
     for name in ordered:
+        own = found[name]
         cells = "".join(
-            f"{said(found[name][figure], digits):>24}" for figure, (_, digits) in columns.items()
-        )
+            f"{said(own[figure], digits) if figure in own else '':>24}"
+            for figure, (_, digits) in columns.items()
+        ).rstrip()
         lines.append(f"{name:{width}}{cells}")
     true = next(iter(found.values()))["colorfulness_true"]
     lines.append(f"{'truth':{width}}{'':>96}{said(true, 1):>24}")
+    lines.append(
+        "% under zero at half: how far ab-MAE is under that of ab = 0, with colours scaled to half "
+        "of the true colourfulness"
+    )
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """How far figures of other pictures of the kind would scatter: bootstrap intervals over images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,20 @@ def means(values: Float[ndarray, "images figures"]) -> list[Interval]:
     count = len(values)
     drawn = np.concatenate([_counts(indices) @ values / count for indices in _resamples(count)])
     return _intervals(values.mean(axis=0), drawn, count)
+
+
+def of_means(
+    values: Float[ndarray, "images columns"],
+    figure: Callable[[Float[ndarray, "... columns"]], Float[ndarray, "..."]],
+) -> Interval | None:
+    """Return a figure of the columns' means with its interval; None where it is not finite."""
+    count = len(values)
+    point = figure(values.mean(axis=0)[None])
+    drawn = [figure(_counts(indices) @ values / count) for indices in _resamples(count)]
+    found = np.concatenate(drawn)
+    if not np.isfinite(point).all():
+        return None
+    return _intervals(point, found[np.isfinite(found)][:, None], count)[0]
 
 
 def quantiles(values: Float[ndarray, " images"], wanted: tuple[float, ...]) -> list[Interval]:

@@ -244,6 +244,8 @@ def test_the_truth_as_a_prediction_has_no_error(
         for name in ("ab_mae", "delta_e2000", "delta_e76", "colorfulness_mean_of_differences"):
             assert own["few"][name]["mean"] == pytest.approx(0, abs=1e-3), name
         assert own["few"]["frechet_lite0"]["mean"] == pytest.approx(0, abs=1e-4)
+        assert own["few"]["under_zero_at_half"]["mean"] == pytest.approx(50, abs=5)
+        assert "under_zero_at_half" not in own[ZERO]
         assert f"), {protocol};" in capsys.readouterr().out
 
 
