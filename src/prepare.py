@@ -16,7 +16,7 @@ from src.commands.command import command, require_given, workers
 from src.curation import audit_page, dataset
 from src.curation.recipe import Settings
 from src.data import shards
-from src.data.manifest import SPLITS, Row
+from src.data.manifest import SPLITS, UNSEEN, Row
 from src.errors import require, require_whole
 
 
@@ -42,6 +42,9 @@ def _rows(config: DictConfig, target: Path) -> list[Row]:
     if config.merge:
         return dataset.merge([Path(str(part)) for part in config.merge], target, shard)
     given = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    folders = given["held_out"]
+    require(isinstance(folders, list), "held_out", folders, "a list of folders, such as [a,b]")
+    given["held_out"] = sorted(map(str, folders))
     settings = Settings(**{field.name: given[field.name] for field in fields(Settings)})
     source = Path(str(config.source)).expanduser()
     return dataset.prepare(source, target, settings, workers(config), shard)
@@ -51,7 +54,8 @@ def summary(rows: Sequence[Row], target: Path) -> str:
     """Say what became of the pictures, and what to type next."""
     kept = Counter(row.split for row in rows if row.kept)
     rejected = Counter(row.rule for row in rows if not row.kept)
-    of_splits = ", ".join(f"{kept[split]} {split}" for split in SPLITS)
+    shown = (*SPLITS, UNSEEN) if kept[UNSEEN] else SPLITS
+    of_splits = ", ".join(f"{kept[split]} {split}" for split in shown)
     lines = [f"{len(rows)} pictures: {kept.total()} kept ({of_splits})"]
     lines += [f"  {count} rejected: {rule}" for rule, count in rejected.most_common()]
     groups = audit_page.near_duplicates(rows)

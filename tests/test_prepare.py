@@ -19,6 +19,7 @@ from src.curation import examine, picture_writer
 from src.data import manifest
 from src.data.folder import FolderData
 from src.data.manifest import Row
+from src.evaluation import examples
 from tests.conftest import ROOT
 
 FAST = ("image_size=48", "num_workers=0", "min_size=40")
@@ -444,3 +445,42 @@ def test_pictures_that_are_far_longer_than_wide_take_no_memory(
     found = by_source(Path("strips"))
     assert found["line.png"].reason.startswith("too small")
     assert "48x300 is too long for a short side of 48" in found["strip.png"].reason
+
+
+def test_held_out_sets_are_never_trained_on_and_nothing_like_them_either(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = Path("source")
+    for name in ("known", "other", "far"):
+        (source / name).mkdir(parents=True)
+    for i, path in enumerate(sorted(photos.iterdir())):
+        shutil.copy(path, source / ("far" if i % 4 == 0 else "known") / path.name)
+    far = sorted((source / "far").iterdir())
+    shutil.copy(far[0], source / "known" / "same.jpg")
+    with Image.open(far[1]) as image:
+        ImageOps.mirror(image).save(source / "other" / "like.png")
+    made = (f"source={source}", "target=set")
+    assert run(monkeypatch, *made, "held_out=[near]") == 1
+    said = capsys.readouterr().err
+    assert "held_out names 'near': expected folders at the top of source: far, known, other" in said
+    assert run(monkeypatch, *made, "held_out=[far]") == 0
+    rows = by_source(Path("set"))
+    held = {row.file for name, row in rows.items() if row.kept and name.startswith("far/")}
+    assert {row.split for row in rows.values() if row.file in held} == {"unseen"}
+    assert f"{len(held)} unseen" in capsys.readouterr().out
+    assert rows["known/same.jpg"].reason == f"duplicate: the same file as far/{far[0].name}"
+    assert rows["other/like.png"].reason.startswith("links: a near-duplicate of pictures that are")
+    assert not manifest.leaks(rows.values())
+    data = FolderData(root="set", report_dir="run", image_size=32, batch_size=4, num_workers=0)
+    data.setup("fit")
+    assert data.listed is not None
+    used = {picture.file for picture in data.listed}
+    assert used == {row.file for row in rows.values() if row.kept and row.split != "unseen"}
+    assert {p.name for p in examples.choose(Path("set"), "unseen").pictures} == held
+
+    # What is added later and looks like a picture that is trained on is held out from the set.
+    known = next(row for name, row in rows.items() if name.startswith("known/") and row.kept)
+    with Image.open(source / known.source) as image:
+        ImageOps.mirror(image).save(source / "far" / "late.png")
+    assert run(monkeypatch, *made, "held_out=[far]") == 0
+    assert by_source(Path("set"))["far/late.png"].reason.startswith("links: a near-duplicate")

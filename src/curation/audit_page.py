@@ -94,7 +94,9 @@ def differences(rows: Sequence[Row], facts: Mapping[Key, Facts]) -> list[str]:
     Half the sum of absolute differences between a split's shares of hues and those of everything is
     compared with what shuffled splits give: a warning needs more than all of 200 shuffles.
     """
-    kept = [row for row in rows if row.kept and facts[_key(row)].colors]
+    # Sets that are held out are meant to be others.
+    own = [row for row in rows if row.kept and row.split != manifest.UNSEEN]
+    kept = [row for row in own if facts[_key(row)].colors]
     kept = kept[:: max(1, len(kept) // SAMPLED)]
     if not kept:
         return []
@@ -112,8 +114,8 @@ def differences(rows: Sequence[Row], facts: Mapping[Key, Facts]) -> list[str]:
             return float(np.abs(hues[chosen].mean(0) - hues.mean(0)).sum() / 2)
 
         # Whole groups are shuffled: the pictures of one are alike in every split.
-        own = np.isin(groups, groups[inside])
-        share = len(np.unique(groups[own])) / len(np.unique(groups))
+        whole = np.isin(groups, groups[inside])
+        share = len(np.unique(groups[whole])) / len(np.unique(groups))
         shuffled = []
         for _ in range(SHUFFLES):
             chosen = (random.random(groups.max() + 1) < share)[groups]

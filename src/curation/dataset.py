@@ -41,6 +41,8 @@ def prepare(
             f"shards=true with part={settings.part}: a part's split is not the last "
             "word. Give shards=true beside merge="
         )
+    for name in settings.held_out:
+        _require_folder(source, name)
     with files.lock(target):
         _claim(target, settings, source)
         journal = Journal(target / OWN / "facts.jsonl")
@@ -69,6 +71,15 @@ def prepare(
             journal.add(one for one in found if one != known.get((one.source, one.stamp)))
         facts = _current(journal.read(), stamps, before)
         return _finish(target, settings, source, facts, before, shard)
+
+
+def _require_folder(source: Path, name: str) -> None:
+    if "/" in name or name in ("", ".", "..") or not (source / name).is_dir():
+        there = sorted(path.name for path in source.iterdir() if path.is_dir())
+        some = ", ".join(there[:8]) + " ..." * (len(there) > 8)
+        raise UserError(
+            f"held_out names {name!r}: expected folders at the top of {source}: {some or 'none'}"
+        )
 
 
 def merge(parts: Sequence[Path], target: Path, shard: int | None = None) -> list[Row]:
@@ -220,11 +231,13 @@ def rows_of(facts: Sequence[Facts], before: Sequence[Row], settings: Settings) -
         if row.rule == "links"
     }
     chosen = {row.sha256: row.source for row in before if row.kept}
-    for one in facts:
+    # Of equal files, the one that is held out counts.
+    for one in sorted(facts, key=lambda one: not settings.holds_out(one.source)):
         if not one.fault:
             chosen.setdefault(one.sha256, _printable(one.source))
     looks = {one.sha256: one.looks for one in facts if one.sha256 in chosen}
-    places = duplicates.place_by_looks(looks, settled, settings.shares)
+    unseen = {sha256 for sha256, source in chosen.items() if settings.holds_out(source)}
+    places = duplicates.place_by_looks(looks, settled, settings.shares, unseen)
     return [_row(one, chosen, places, settings) for one in facts]
 
 

@@ -1,6 +1,7 @@
 """Near-duplicates: the same photo resized, recompressed, mirrored or slightly cropped."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import imagehash
 import numpy as np
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from PIL import Image, ImageOps
 
 from src import pace
-from src.data.splits import Place, place
+from src.data.splits import Place, place_apart
 
 # Two pictures are near when the bits in which their perceptual hashes differ, and twice those of
 # their difference hashes, are at most so many together. Of 1,200 photographs all but two were found
@@ -64,11 +65,12 @@ def place_by_looks(
     looks: Mapping[str, tuple[str, str]],
     settled: Mapping[str, Place],
     shares: Mapping[str, float],
+    unseen: AbstractSet[str] = frozenset(),
 ) -> dict[str, Place]:
-    """Place contents as `splits.place` does, near-duplicates by their fingerprints.
+    """Place contents as `splits.place_apart` does, near-duplicates by their fingerprints.
 
     Args: looks: of a picture and of its mirror image, hexadecimal, by sha256.
     """
     contents = sorted(looks)
     own, mirrored = ([bytes.fromhex(looks[one][side]) for one in contents] for side in (0, 1))
-    return place(contents, near_pairs(own, mirrored), settled, shares)
+    return place_apart(contents, [*near_pairs(own, mirrored)], settled, shares, unseen)

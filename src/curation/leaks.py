@@ -8,7 +8,7 @@ from src.curation import audit_page, duplicates
 from src.curation.examine import Examiner, examined
 from src.data import manifest
 from src.data.collection import Collection
-from src.data.manifest import SPLITS, Row
+from src.data.manifest import SPLITS, UNSEEN, Row
 from src.errors import UserError
 from src.images.grey import Rules
 
@@ -76,14 +76,15 @@ def _split_collection(root: Path) -> Collection:
 
 def _in_words(rows: list[Row], leaks: list[list[Row]]) -> str:
     counts = Counter(row.split for row in rows)
-    lines = [f"{len(rows)} pictures: " + ", ".join(f"{counts[s]} {s}" for s in SPLITS)]
+    shown = (*SPLITS, UNSEEN) if counts[UNSEEN] else SPLITS
+    lines = [f"{len(rows)} pictures: " + ", ".join(f"{counts[s]} {s}" for s in shown)]
     rules = Counter(row.rule for row in rows if row.reason)
     lines += [f"  {count} {rule} ({count / len(rows):.1%})" for rule, count in rules.most_common()]
     if leaks:
-        shown = ", ".join(f"{row.source}" for row in leaks[0][:3])
+        some = ", ".join(f"{row.source}" for row in leaks[0][:3])
         lines.append(
             f"LEAKS: {len(leaks)} groups of near-duplicates stand in more than one split, "
-            f"such as {shown}"
+            f"such as {some}"
         )
     else:
         lines.append("no near-duplicates stand in more than one split")

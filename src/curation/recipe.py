@@ -1,6 +1,7 @@
 """What a data set is made with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from src.data import manifest
 from src.errors import require, require_number, require_one_of, require_whole
@@ -20,6 +21,7 @@ class Settings:
         min_size, min_chroma_spread, one_hue: the thresholds of images.grey.Rules.
         shares: of the groups, by split.
         part: such as 3/16: the third of sixteen parts, by content.
+        held_out: folders at the top of the source, whose pictures are in the split `unseen`.
     Raises: UserError: if one is out of its range.
     """
 
@@ -31,6 +33,7 @@ class Settings:
     one_hue: float
     shares: dict[str, float]
     part: str
+    held_out: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         require_whole("image_size", self.image_size, 1)
@@ -47,6 +50,10 @@ class Settings:
         require(whole, "shares", dict(self.shares), "numbers whose sum is 1")
         number, count = self.number_and_count
         require(1 <= number <= count, "part", self.part, "NUMBER/COUNT, such as 3/16")
+
+    def holds_out(self, source: str) -> bool:
+        """Tell whether a picture, by its path below the source's folder, is of a held-out set."""
+        return PurePosixPath(source).parts[0] in self.held_out
 
     @property
     def number_and_count(self) -> tuple[int, int]:

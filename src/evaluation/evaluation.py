@@ -28,7 +28,7 @@ from src.metrics import frechet
 from src.metrics.bootstrap import Interval
 
 PAGE, FIGURES, ROWS, LEFT_OUT = "report.html", "metrics.json", "per_image.csv", "left_out.csv"
-SUBSETS = ("test", "all")
+SUBSETS = ("test", "unseen", "all")
 PACKAGES = ("colorization", "torch", "kornia", "numpy", "scipy", "pillow")
 
 
@@ -78,7 +78,7 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     _require_sense(config)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     everything = config.subset == "all"
-    chosen = examples.choose(Path(str(config.data.root)).expanduser(), everything=everything)
+    chosen = examples.choose(Path(str(config.data.root)).expanduser(), config.subset)
     field, faults = _field(config, chosen.pictures, device)
     guard = held_out(
         chosen, {name: field.paths[name] for name in field.checkpoints}, everything=everything
@@ -106,7 +106,7 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
         f"{len(judged.pictures)} pictures ({chosen.said}), {config.protocol}; 95 % intervals "
         "over images"
     )
-    text = results.table(found, field.models, title)
+    text = results.table(found, field.models, title) + results.sets_table(content["sets"])
     return Verdict("\n".join([text, *content["warnings"], *content["notes"]]), faults + bad)
 
 
@@ -224,6 +224,7 @@ def _content(
         "frechet_images": len(judged.pictures),
         "differences": results.differences(judged, field.models),
         "where": results.where(judged),
+        "sets": results.by_set(judged, guard.chosen.classes, field.models),
         "classes": results.by_class(judged, guard.chosen.classes),
     }
 

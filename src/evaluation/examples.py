@@ -14,9 +14,12 @@ from torch.utils.data import Dataset
 from src import files, images, pace, ranks
 from src.data.collection import Collection
 from src.data.crops import Picture
+from src.data.manifest import UNSEEN
 from src.errors import UserError
 from src.evaluation import protocols
 from src.images import grey
+
+SAID = {"test": "the test split", UNSEEN: "sets held out from training", "all": "all splits"}
 
 
 @dataclass(frozen=True)
@@ -66,22 +69,27 @@ def as_samples(rgb: UInt8[Tensor, "3 h w"]) -> UInt8[ndarray, "h w 3"]:
     return rgb.permute(1, 2, 0).contiguous().numpy()
 
 
-def choose(root: Path, *, everything: bool = False) -> Chosen:
+def choose(root: Path, subset: str = "test") -> Chosen:
     """List the test pictures of a folder that is split, or else all below `root`.
 
-    Args: everything: take all pictures, in whichever split they stand.
+    Args: subset: `unseen` takes the sets that were held out, `all` pictures of every split.
     Raises: UserError: if there are none.
     """
     collection = Collection(root)
-    only_test = collection.is_split and not everything
-    names = collection.names("test" if only_test else None)
+    if subset == UNSEEN and not any(map(collection.is_unseen, collection.names())):
+        raise UserError(
+            f"subset=unseen: {root} holds no sets that src.prepare held out: give it "
+            "held_out=[FOLDER,...], or judge subset=test"
+        )
+    only_one = collection.is_split and subset != "all"
+    names = collection.names(subset if only_one else None)
     hashes = _hashes(root, names)
-    if only_test:
+    if only_one:
         splits = collection.splits(hashes)
-        names = [name for name in names if splits[name] == "test"]
+        names = [name for name in names if splits[name] == subset]
     said = "a folder without a split"
     if collection.is_split:
-        said = "the test split" if only_test else "all splits"
+        said = SAID[subset]
     if not names:
         raise UserError(
             f"no pictures to judge in {root} ({said}): expected files named "

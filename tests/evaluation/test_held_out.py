@@ -124,7 +124,7 @@ def test_a_prepared_picture_and_its_original_are_one(photos: Path, tmp_path: Pat
         content: dict[str, object] = {}
         TrainedOn.of(data.listed).write(content)
         torch.save(content, "a.ckpt")
-        guard = held_out(choose(others, everything=True), {"a": Path("a.ckpt")}, everything=True)
+        guard = held_out(choose(others, "all"), {"a": Path("a.ckpt")}, everything=True)
         assert data.listed is not None
         seen = {p.original or p.sha256 for p in data.listed if p.split != "test"}
         assert guard.seen == sum(not seen.isdisjoint(h) for h in guard.chosen.hashes.values()) > 0
