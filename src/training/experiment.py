@@ -187,6 +187,7 @@ def quieten() -> None:
         ".*does not have many workers.*",
         ".*log_every_n_steps.*",
         ".*is not empty.*",
+        ".*in eval mode at the start of training.*",  # what is frozen
         ".*LeafSpec.*",
         ".*`IterableDataset` has `__len__` defined.*",
     ):
