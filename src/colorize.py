@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = vars(_parser().parse_args(arguments))
     photos, output, overwrite = (given.pop(name) for name in ("photos", "output", "overwrite"))
     method, checkpoint = given.pop("method"), given.pop("checkpoint")
-    megapixels = given.pop("max_megapixels")
+    megapixels, hints = given.pop("max_megapixels"), given.pop("hints")
     options = Options(**given)
     with errors.ending_for_people():
         if options.size is not None:
@@ -37,9 +37,9 @@ def main(arguments: list[str] | None = None) -> None:
             images.allow_megapixels(megapixels)
         if STANDARD in photos:
             pipe.require(photos, output)
-            pipe.run(registry.load(method, checkpoint), options)
+            pipe.run(registry.load(method, checkpoint), options, hints)
             return
-        batch = Batch(output, registry.load(method, checkpoint), options, overwrite)
+        batch = Batch(output, registry.load(method, checkpoint), options, overwrite, hints)
         batch.run(photos)
         if (batch.painted, batch.skipped, batch.failed) != (1, 0, 0) or batch.left_out:
             print(batch.summary())
@@ -63,6 +63,12 @@ def _parser() -> argparse.ArgumentParser:
         "colour without a network; constant is the mean colour of what --checkpoint learnt from"
     )
     add("--method", choices=list(registry.METHODS), help=methods)
+    hints = (
+        "colours of some places: a picture of the photo's size with strokes on a transparent layer "
+        "or on a copy of the photo; lines of x,y,color[,radius] as .csv; or a folder of such files "
+        "with the photos' names"
+    )
+    add("--hints", type=_path, metavar="FILE", help=hints)
     size = "short side that the network sees (as trained); more gives finer, other colours"
     add("--size", type=int, metavar="PIXELS", help=size)
     views = "predictions that are averaged: 1; 2, the mirror image too; 6, both at three sizes"

@@ -393,6 +393,90 @@ def test_a_phones_portrait_photo_stays_upright(tmp_path: Path, colorize: Coloriz
         assert image.getexif()[0x010F] == "Phone"
 
 
+def hints(path: Path, *lines: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_hints_lie_on_the_upright_photo_and_are_told(tmp_path: Path, colorize: Colorize) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo(tmp_path / "a.png", (60, 40), exif=exif)
+    hints(tmp_path / "h.csv", "x,y,color", "20,50,#2060c0", "5,5,#808080")
+    assert colorize("a.png", "-o", "out", "--hints", "h.csv", "--saturation", 2) == 0
+    with Image.open("out/a.png") as image:
+        assert image.size == (40, 60)
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+        assert pixels[50, 20, 2] > pixels[50, 20, 0] + 40  # where the network paints red
+        assert np.ptp(pixels[5, 5]) < 6
+        assert b"hints=2 by a person, from h.csv" in image.info["xmp"]
+
+
+def test_hints_of_a_folder_go_by_name(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("album/a.jpg", "album/b.jpg", "album/sub/a.jpg"):
+        photo(tmp_path / name)
+    hints(tmp_path / "h" / "a.csv", "30,20,#2060c0")
+    hints(tmp_path / "h" / "sub" / "a.csv", "30,20,#20c020")
+    hints(tmp_path / "h" / "b.csv", "30,20,#20c020")
+    layer = Image.new("RGBA", (60, 40))
+    layer.save(tmp_path / "h" / "b.png")
+    assert colorize("album", "-o", "out", "--hints", "h") == 1
+    said = capsys.readouterr().err
+    assert "h/b.csv and h/b.png are both hints for b.jpg: leave one there" in said
+    (tmp_path / "h" / "b.csv").unlink()
+    (tmp_path / "h" / "b.png").unlink()
+    assert colorize("album", "-o", "out", "--hints", "h") == 0
+    found = []
+    for name in ("a.jpg", "b.jpg", "sub/a.jpg"):
+        with Image.open(f"out/{name}") as image:
+            found.append(int(np.argmax(np.asarray(image)[20, 30])))
+    assert found == [2, 0, 1]
+
+
+def test_hints_beside_photos_are_no_photos(tmp_path: Path, colorize: Colorize) -> None:
+    photo(tmp_path / "album" / "a.jpg")
+    layer = Image.new("RGBA", (60, 40))
+    layer.putpixel((30, 20), (0, 0, 255, 255))
+    (tmp_path / "album" / "hints").mkdir()
+    layer.save(tmp_path / "album" / "hints" / "a.png")
+    assert colorize("album", "-o", "out", "--hints", "album/hints") == 0
+    assert made_in("out") == ["a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a.jpg", "b.jpg", "--hints", "h.csv"], "--hints h.csv is one photo's: for several"),
+        (["album", "--hints", "h.csv"], "--hints h.csv is one photo's: for several"),
+        (["a.jpg", "--hints", "absent.png"], "no hints at absent.png"),
+        (["a.jpg", "--hints", "empty"], "such as a.png or a.csv; there is none"),
+        (["two.tif", "--hints", "h.csv"], "it has 2 pages"),
+        (["a.jpg", "--hints", "a.png"], "a.png"),
+    ],
+)
+def test_hints_that_cannot_be_meant_are_refused_in_one_line(
+    tmp_path: Path,
+    colorize: Colorize,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    said: str,
+) -> None:
+    for name in ("a.jpg", "b.jpg", "album/a.jpg"):
+        photo(tmp_path / name)
+    pages = [Image.new("L", (60, 40), 90)] * 2
+    pages[0].save("two.tif", save_all=True, append_images=pages[1:])
+    hints(tmp_path / "h.csv", "30,20,#2060c0")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.png").write_text("no picture")
+    assert colorize(*words, "-o", "out") == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+
+
 def test_every_page_of_a_tiff_is_coloured(tmp_path: Path, colorize: Colorize) -> None:
     pages = [Image.radial_gradient("L").resize(size) for size in ((30, 20), (20, 50))]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])

@@ -62,6 +62,9 @@ def place(photos: Path, page: Path, request: pytest.FixtureRequest) -> None:
     if any("RUN" in command for command in commands(page)):
         shutil.copytree(request.getfixturevalue("gan_run"), "RUN", symlinks=True)
     Image.effect_noise((40, 30), 50).save("PHOTO", "PNG")
+    hints = Image.new("RGBA", (40, 30))
+    hints.putpixel((20, 15), (90, 120, 60, 255))
+    hints.save("HINTS", "PNG")
 
 
 def start(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from src import errors, files, images, pace
 from src.colorizers.colorizer import Colorizer
 from src.errors import UserError
+from src.inference.hints import ByName
 from src.inference.result import SUFFIXES, Options, colorize_file, output_name
 
 LARGE = 2.5  # times the bytes of the photo; colours and a faithful JPEG cost so much at most
@@ -26,6 +27,7 @@ class Batch:
         output: the folder.
         colorizer, options: how to colour.
         overwrite: make results again that are there already.
+        hints: colours of some places: a file for one photo, or a folder with the photos' names.
         painted, skipped, failed: how many photos were, so far.
         large: how many of the results have many more bytes than their photos.
         left_out: how many pictures there were of each kind that is not read, by suffix.
@@ -35,11 +37,13 @@ class Batch:
     colorizer: Colorizer
     options: Options
     overwrite: bool
+    hints: Path | None = None
     painted: int = 0
     skipped: int = 0
     failed: int = 0
     large: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    _by_name: ByName | None = None
     _inputs: set[Path] = field(default_factory=set)
     _targets: set[Path] = field(default_factory=set)
 
@@ -54,6 +58,7 @@ class Batch:
         jobs = list(dict.fromkeys(job for photo in named for job in self._jobs(photo, output)))
         if not jobs:
             return
+        self._prepare_hints(photos, [self._name(*job) for job in jobs])
         self._inputs = {source.resolve() for source, _ in jobs}
         output.mkdir(parents=True, exist_ok=True)
         for source, folder in pace.each(jobs, "colouring", len(jobs), "photos"):
@@ -99,11 +104,32 @@ class Batch:
         if photo.resolve() in output.resolve().parents:
             # Results of an earlier run are no photos of the folder that they lie in.
             found = [path for path in found if not path.resolve().is_relative_to(output.resolve())]
+        if self.hints is not None:
+            found = [path for path in found if not path.is_relative_to(self.hints)]
         if not found:
             left_out = images.in_words(listed.left_out)
             self._fail(photo, f"no pictures in this folder{left_out and f'; {left_out}'}")
         for path in found:
             yield path, output / path.relative_to(photo).parent
+
+    def _prepare_hints(self, photos: list[Path], names: list[Path]) -> None:
+        """Look at what is to give hints. Raises: UserError: if it cannot be meant."""
+        if self.hints is None:
+            return
+        if self.hints.is_dir():
+            self._by_name = ByName(self.hints)
+            self._by_name.require_some(names)
+        elif not self.hints.exists():
+            raise UserError(f"no hints at {self.hints}")
+        elif len(names) > 1 or any(photo.is_dir() for photo in photos):
+            raise UserError(
+                f"--hints {self.hints} is one photo's: for several, or a folder, give a folder of "
+                "files with the photos' names"
+            )
+
+    def _name(self, source: Path, folder: Path) -> Path:
+        """A photo's path below the folder that was named. Args: folder: of its result."""
+        return folder.relative_to(self._folder()) / source.name
 
     def _colorize(self, source: Path, folder: Path) -> None:
         try:
@@ -113,7 +139,8 @@ class Batch:
                 self.skipped += 1
                 self._targets.add(target.resolve())
                 return
-            notes = colorize_file(photo, target, self.colorizer, self.options)
+            hints = self._by_name.of(self._name(source, folder)) if self._by_name else self.hints
+            notes = colorize_file(photo, target, self.colorizer, self.options, hints)
         except OSError as error:
             if error.errno in files.NO_ROOM:
                 said = f"{target}: {error.strerror}, after {self.summary()}"

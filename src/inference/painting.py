@@ -42,6 +42,10 @@ def paint(samples: NDArray[Any], prediction: Prediction, *, guided: bool = True)
         lines = upsampling.guided_lines(prediction.L, prediction.ab)
     else:
         lines = upsampling.level_lines(prediction.ab)
+    if prediction.places is not None:
+        yx, ab = prediction.places.yx, prediction.places.ab
+        there = lightness(samples[*yx.T.numpy()][None])[0, 0, 0]
+        lines = upsampling.meeting(lines, there, ab, yx, (height, width))
     painted = np.empty((height, width, 3), samples.dtype)
     largest = int(np.iinfo(samples.dtype).max)
     rows = max(1, STRIP // width)

@@ -21,14 +21,14 @@ def require(photos: list[Path], output: Path | None) -> None:
         raise UserError("standard output is a terminal: send the picture to a file or a pipe")
 
 
-def run(colorizer: Colorizer, options: Options) -> None:
+def run(colorizer: Colorizer, options: Options, hints: Path | None = None) -> None:
     """Colour the picture that comes in at standard input. Raises: UserError: if it is none."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "standard input"), Path(folder, "coloured")
         with source.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
         try:
-            notes = colorize_file(images.Photo(source), target, colorizer, options)
+            notes = colorize_file(images.Photo(source), target, colorizer, options, hints)
         except UserError as error:
             raise UserError(f"standard input: {error}") from error
         for note in notes:

@@ -1,7 +1,7 @@
 """Predicting the colours of a picture, at the size at which a colouriser sees it."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Optional
 
 import torch
 import torch.nn.functional as F
@@ -10,19 +10,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from src import color
-from src.colorizers.colorizer import Colorizer
+from src.colorizers.colorizer import Colorizer, Hints
 from src.errors import UserError
+from src.inference.hints import Places, Strokes
 from src.inference.lightness import small_lightness
+
+if TYPE_CHECKING:
+    from src.colorizers.correction import Correction
 
 SCALES = (5 / 6, 1, 4 / 3)  # of the size, where there are six views; the last one is the largest
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A small picture's colours, in [-1, 1]. Attributes: L: what was shown; ab: what came back."""
+    """A small picture's colours, in [-1, 1].
+
+    Attributes:
+        L: what was shown.
+        ab: what came back.
+        places: where the large picture must have which colour.
+    """
 
     L: Float[Tensor, "1 1 h w"]
     ab: Float[Tensor, "1 2 h w"]
+    places: Places | None = None
 
     @property
     def mean_chroma(self) -> float:
@@ -31,7 +42,22 @@ class Prediction:
 
     def saturated(self, factor: float) -> "Prediction":
         """Return the same with another chroma."""
-        return Prediction(self.L, self.ab * factor)
+        return replace(self, ab=self.ab * factor)
+
+    @torch.inference_mode()
+    def corrected(
+        self, strokes: Strokes, correction: Optional["Correction"] = None
+    ) -> "Prediction":
+        """Return the same as hints ask for it.
+
+        Args: correction: of this very prediction, where it is kept for more hints; None makes one.
+        Raises: UserError: as Correction.
+        """
+        from src.colorizers.correction import Correction  # brings SciPy
+
+        correction = correction or Correction(self.L, self.ab)
+        hints, places = strokes.reduced(*correction.size)
+        return Prediction(self.L, correction(hints), places)
 
 
 @torch.inference_mode()
@@ -40,6 +66,7 @@ def predict(
     colorizer: Colorizer,
     image_size: int | None = None,
     views: int | None = None,
+    strokes: Strokes | None = None,
 ) -> Prediction:
     """Show a picture's lightness to a colouriser, and average what it says of several views.
 
@@ -49,29 +76,36 @@ def predict(
         image_size: short side in pixels that the colouriser sees; None is what it wants.
         views: 1 is the picture; 2, and its mirror image; 6, both at three sizes; None is what the
             colouriser wants.
+        strokes: hints, of which a colouriser is told that takes them.
     Raises: UserError: if its colours are not finite. MemoryError: if there is too little.
     """
     size, count = image_size or colorizer.image_size, views or colorizer.views
     sizes = [round(scale * size) for scale in SCALES] if count == 6 else [size]
     shown = [small_lightness(samples, one) for one in sizes]
     L = shown[-1]
-    each = [
-        _mean_of_mirrored(colorizer, one) if count > 1 else _seen(colorizer, one) for one in shown
-    ]
+    each = [_of_view(colorizer, one, strokes, mirrored=count > 1) for one in shown]
     ab = torch.stack([F.interpolate(one, L.shape[2:], mode="bilinear") for one in each]).mean(dim=0)
     return Prediction(L, ab)
 
 
-def _mean_of_mirrored(
-    colorizer: Colorizer, L: Float[Tensor, "1 1 h w"]
+def _of_view(
+    colorizer: Colorizer, L: Float[Tensor, "1 1 h w"], strokes: Strokes | None, *, mirrored: bool
 ) -> Float[Tensor, "1 2 h w"]:
-    own, mirrored = _seen(colorizer, torch.cat([L, L.flip(-1)])).split(1)
-    return (own + mirrored.flip(-1)) / 2
+    hints = None
+    if strokes is not None and colorizer.takes_hints:
+        hints, _ = strokes.reduced(L.shape[2], L.shape[3])
+    if not mirrored:
+        return _seen(colorizer, L, hints)
+    both = None if hints is None else Hints(*(torch.cat([one, one.flip(-1)]) for one in hints))
+    own, other = _seen(colorizer, torch.cat([L, L.flip(-1)]), both).split(1)
+    return (own + other.flip(-1)) / 2
 
 
-def _seen(colorizer: Colorizer, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 2 h w"]:
+def _seen(
+    colorizer: Colorizer, L: Float[Tensor, "b 1 h w"], hints: Hints | None
+) -> Float[Tensor, "b 2 h w"]:
     try:
-        ab = colorizer(L)
+        ab = colorizer(L, hints) if hints else colorizer(L)
     except RuntimeError as error:  # torch's word for memory that is not there
         if "DefaultCPUAllocator" not in str(error):
             raise

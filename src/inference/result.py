@@ -19,6 +19,8 @@ from src.images import Page, Photo, eight_bit, write_pages
 from src.images.label import draw_label
 from src.images.provenance import Record
 from src.images.transfer import transfer
+from src.inference import hints as hint_files
+from src.inference.hints import Strokes
 from src.inference.painting import paint
 from src.inference.prediction import Prediction, predict
 
@@ -75,17 +77,26 @@ def _output_format(photo: Photo, options: Options) -> str:
     return photo.format if photo.format in SUFFIXES else "PNG"
 
 
-def colorize_file(photo: Photo, target: Path, colorizer: Colorizer, options: Options) -> list[str]:
+def colorize_file(
+    photo: Photo,
+    target: Path,
+    colorizer: Colorizer,
+    options: Options,
+    hints: Path | None = None,
+) -> list[str]:
     """Colour all pages of a photo and write them to `target`, whole or not at all.
 
+    Args: hints: a file that says which colours some places have.
     Returns: what a person should know about the result.
     Raises:
-        UserError: if the photo is broken, or the format cannot hold it.
+        UserError: if the photo or the hints are broken, or the format cannot hold it.
         OSError: if it cannot be written.
     """
     form, count = _output_format(photo, options), len(photo.sizes)
     if count > 1 and form != "TIFF":
         raise UserError(f"its {count} pages are more than a {form} holds: choose --format tiff")
+    if hints is not None and count > 1:
+        raise UserError(f"it has {count} pages: {hints} can be the hints of one only")
     notes = [] if not photo.animated else ["only the first frame of the animation is coloured"]
     if options.keep_color and count == 1 and _in_color(next(photo.pages())):
         if photo.format == form:
@@ -96,7 +107,7 @@ def colorize_file(photo: Photo, target: Path, colorizer: Colorizer, options: Opt
         notes.append("in colour already: only its format changed")
     chroma: list[float] = []
     pixels = sum(width * height for width, height in photo.sizes) * (1 + options.side_by_side)
-    pages = _painted(photo, form, colorizer, options, chroma, notes)
+    pages = _painted(photo, form, colorizer, options, hints, chroma, notes)
     write_pages(pages, target, form, pixels, options.quality)
     _keep_time(photo.path, target)
     if colorizer.sha256 and chroma and max(chroma) < NEAR_GREY:
@@ -118,17 +129,22 @@ def _painted(
     form: str,
     colorizer: Colorizer,
     options: Options,
+    hints: Path | None,
     chroma: list[float],
     notes: list[str],
 ) -> Iterator[Page]:
     for page in photo.pages():
         record, moved = None, False
         if not (options.keep_color and _in_color(page)):
-            prediction = predict(page.samples, colorizer, options.size, options.views)
+            strokes = None if hints is None else hint_files.read(hints, page.samples)
+            prediction = predict(page.samples, colorizer, options.size, options.views, strokes)
             prediction = prediction.saturated(options.saturation)
+            if strokes is not None:
+                prediction = prediction.corrected(strokes)
             chroma.append(prediction.mean_chroma)
+            record = record_of(colorizer, options, strokes) if options.provenance else None
+            strokes = None  # as large as the photo
             page = _painted_page(page, prediction, options)
-            record = _record(colorizer, options) if options.provenance else None
             moved = options.side_by_side
         told = transfer(page.metadata, form, record=record, moved=moved)
         notes += [note for note in told.lost if note not in notes]
@@ -148,14 +164,16 @@ def _painted_page(page: Page, prediction: Prediction, options: Options) -> Page:
     return Page(samples, alpha, page.metadata)
 
 
-def _record(colorizer: Colorizer, options: Options) -> Record:
+def record_of(colorizer: Colorizer, options: Options, strokes: Strokes | None) -> Record:
     size = options.size or colorizer.image_size
-    settings = {
+    settings: dict[str, object] = {
         "size": size,
         "views": options.views or colorizer.views,
         "saturation": options.saturation,
         "enlarge": options.enlarge,
     }
+    if strokes is not None:
+        settings["hints"] = f"{strokes.count(size)} by a person, from {strokes.source}"
     when = datetime.now(UTC).astimezone()
     model = f"sha256:{colorizer.sha256}" if colorizer.sha256 else colorizer.name
     return Record(SOFTWARE, version(), model, bool(colorizer.sha256), settings, when)
