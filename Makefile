@@ -3,7 +3,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train demo test test-all bench lint format
+.PHONY: help setup train pretrain demo test test-all bench lint format
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ $(READY): pyproject.toml constraints.txt
 
 train: $(READY) ## Train the GAN on sample photographs (ARGS="model=unet seed=1" changes it)
 	$(BIN)/python -m src.train model=unet_gan $(ARGS)
+
+pretrain: $(READY) ## Pretrain an encoder on grey pictures (ARGS="model/generator=unet data=folder data.root=DIR")
+	$(BIN)/python -m src.pretrain $(ARGS)
 
 demo: $(READY) ## Serve the page that colours photos (ARGS="--checkpoint best.ckpt")
 	$(BIN)/python -m src.demo $(ARGS)

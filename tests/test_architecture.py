@@ -15,7 +15,7 @@ ROWS = (
     {"data", "colorizers"},
     {"inference", "training"},
     {"curation", "evaluation", "sweeps", "web"},
-    {"train", "prepare", "audit", "evaluate", "colorize", "export", "demo"},
+    {"train", "pretrain", "prepare", "audit", "evaluate", "colorize", "export", "demo"},
 )
 ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 MODULES = sorted(path for path in (ROOT / "src").rglob("*.py") if path != ROOT / "src/__init__.py")

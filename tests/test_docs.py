@@ -95,11 +95,15 @@ def start(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
         module.main(arguments)
         return "To use it: " if name == "src.export" else "served: RUN/checkpoints/best.ckpt"
     end = "What was found: "
+    if name == "src.pretrain":
+        words = [word for word in map(shorter, arguments) if word]
+        arguments = [*words, *(o for o in SHRUNK if not o.startswith(("logger", "callbacks")))]
+        end = "Everything is in "
     if name == "src.train":
         arguments = [word for word in map(shorter, arguments) if word]
         end = "RUN is finished" if arguments == ["resume=RUN"] else "Everything is in "
         arguments += [] if "resume=RUN" in arguments else SHRUNK
-    else:
+    elif name != "src.pretrain":
         arguments += ["num_workers=0"]
     if name == "src.evaluate":
         judge_quickly(monkeypatch)
@@ -198,6 +202,7 @@ def test_every_override_that_a_page_lists_composes(configure: Callable[..., Dict
     ("target", "started"),
     [
         ("train", "-m src.train model=unet_gan a=b"),
+        ("pretrain", "-m src.pretrain a=b"),
         ("demo", "-m src.demo a=b"),
         ("test", '-m "not slow" a=b'),
         ("lint", "ruff check ."),

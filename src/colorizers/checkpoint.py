@@ -22,6 +22,7 @@ LOSSES = "src.losses"
 OPTIMIZERS = "torch.optim"
 GENERATOR_PREFIX = "generator."
 EMA_PREFIX = "ema_generator.module."
+ENCODER_PREFIX = "encoder."  # of what src.pretrain leaves
 WEIGHTS_SUFFIX = ".safetensors"
 DESCRIPTION = "hyper_parameters"  # what a file of weights says of its network, as JSON
 
@@ -118,14 +119,23 @@ def _load_weights(path: Path) -> dict[str, Any]:
 def generator_weights(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
     """Return the weights that inference uses: the moving average where there is one.
 
-    Raises: UserError: if the checkpoint has no weights.
+    Raises: UserError: if the checkpoint has no weights, or those of an encoder only.
     """
+    tensors = _tensors(checkpoint, path)
+    if any(key.startswith(ENCODER_PREFIX) for key in tensors):
+        raise UserError(f"{path} holds only an encoder of src.pretrain, for model.init_encoder")
+    averaged = any(key.startswith(EMA_PREFIX) for key in tensors)
+    return _below(EMA_PREFIX if averaged else GENERATOR_PREFIX, tensors)
+
+
+def _tensors(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
     state = checkpoint.get("state_dict")
     if not isinstance(state, Mapping):
         raise UserError(f"{path} is no checkpoint of this project: it lacks a state_dict")
-    tensors = {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
-    averaged = any(key.startswith(EMA_PREFIX) for key in tensors)
-    prefix = EMA_PREFIX if averaged else GENERATOR_PREFIX
+    return {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
@@ -146,6 +156,31 @@ def initialize(generator: Generator, path: str | None, branch: str | None = None
         raise UserError(str(error)) from error
 
 
+def encoder_weights(generator: Generator) -> dict[str, Tensor]:
+    """Return what `encoder_layers` hold, by the generator's own names; empty where it has none."""
+    layers = {id(module) for layer in generator.encoder_layers() for module in layer}
+    return {
+        f"{name}.{key}": tensor
+        for name, module in generator.named_modules()
+        if id(module) in layers
+        for key, tensor in module.state_dict().items()
+    }
+
+
+def initialize_encoder(generator: Generator, path: Path) -> list[str]:
+    """Let a generator's encoder start from what src.pretrain left. Returns: the modules it filled.
+
+    Raises: UserError: if the file holds no encoder, or another one than the generator's.
+    """
+    weights = _below(ENCODER_PREFIX, _tensors(load(path), path))
+    if not weights:
+        raise UserError(f"{path} holds no encoder: expected what src.pretrain left")
+    fault = f"the encoder in {path} does not match {type(generator).__name__}"
+    _require_fitting(weights, encoder_weights(generator), fault)
+    generator.load_state_dict(weights, strict=False)
+    return [*dict.fromkeys(key.rpartition(".")[0] for key in weights)]
+
+
 def load_strictly(
     network: nn.Module,
     weights: Mapping[str, Tensor],
@@ -164,6 +199,12 @@ def load_strictly(
         {key: one for key, one in several.items() if not key.startswith(f"{but}.")}
         for several in (network.state_dict(), weights)
     )
+    fault = f"the generator in {path} does not match {type(network).__name__}"
+    _require_fitting(weights, own, fault)
+    network.load_state_dict(weights, strict=but is None, assign=assign)
+
+
+def _require_fitting(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], fault: str) -> None:
     missing = sorted(own.keys() - weights.keys())
     unexpected = sorted(weights.keys() - own.keys())
     shared = own.keys() & weights.keys()
@@ -171,8 +212,7 @@ def load_strictly(
     if missing or unexpected or reshaped:
         found = {"missing": missing, "unexpected": unexpected, "of another shape or kind": reshaped}
         said = "; ".join(f"{word}: {_some(keys)}" for word, keys in found.items() if keys)
-        raise UserError(f"the generator in {path} does not match {type(network).__name__}: {said}")
-    network.load_state_dict(weights, strict=but is None, assign=assign)
+        raise UserError(f"{fault}: {said}")
 
 
 def _some(keys: list[str]) -> str:

@@ -25,6 +25,7 @@ PATHS = {
     "hydra.sweep.dir",
     "logger.csv.folder",
     "logger.wandb.folder",
+    "model.init_encoder",
     "model.init_generator",
     "resume",
     "run.folder",

@@ -1,5 +1,7 @@
 """Parts that generators share."""
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -33,3 +35,10 @@ def pad_to_multiple(L: Float[Tensor, "b c h w"], multiple: int) -> Float[Tensor,
         i = i % period
         L = L.index_select(axis, torch.minimum(i, period - 1 - i))
     return L
+
+
+def cut_at_convolutions(*parts: nn.Module) -> list[nn.Sequential]:
+    """Cut parts whose modules run in turn into layers, each of which begins with a convolution."""
+    chain = [module for part in parts for module in part.modules() if not [*module.children()]]
+    starts = [i for i, module in enumerate(chain) if isinstance(module, nn.Conv2d)]
+    return [nn.Sequential(*chain[i:j]) for i, j in pairwise([*starts, None])]

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from src.generators.blocks import pad_to_multiple
+from src.generators.blocks import cut_at_convolutions, pad_to_multiple
 from src.generators.generator import Generator
 
 
@@ -31,6 +31,9 @@ class CNN(Generator):
         """Predict ab in [-1, 1] from L in [-1, 1], at any size."""
         height, width = L.shape[-2:]
         return self.decoder(self.encoder(pad_to_multiple(L, 8)))[..., :height, :width]
+
+    def encoder_layers(self) -> list[nn.Sequential]:
+        return cut_at_convolutions(self.encoder)
 
 
 def _down(in_channels: int, out_channels: int) -> list[nn.Module]:

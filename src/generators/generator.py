@@ -32,6 +32,13 @@ class Generator(nn.Module):
         """Return by name, in [0, 1], where it looks in L; by default there are no such maps."""
         return {}
 
+    def encoder_layers(self) -> list[nn.Sequential]:
+        """Return the layers that `src.pretrain` trains, first to last; by default there are none.
+
+        Each is a convolution that keeps the size, and what follows it, max-pooling last.
+        """
+        return []
+
     def load_pretrained(self) -> None:
         """Load published weights into the parts that have any; by default there are none.
 

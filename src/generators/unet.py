@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from src.generators.blocks import DoubleConv, pad_to_multiple
+from src.generators.blocks import DoubleConv, cut_at_convolutions, pad_to_multiple
 from src.generators.generator import Generator
 
 
@@ -51,6 +51,11 @@ class UNet(Generator):
         for down in self.downs:
             features.append(down(features[-1]))
         return features
+
+    def encoder_layers(self) -> list[nn.Sequential]:
+        if self.block is not DoubleConv:  # whose modules need not run one after the other
+            return []
+        return cut_at_convolutions(self.stem, self.downs)
 
 
 class Up(nn.Module):

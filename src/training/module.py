@@ -1,18 +1,20 @@
 """The LightningModule of all systems: one generator step, one discriminator step, validation."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import lightning
 import torch
 from jaxtyping import Float
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from src import ranks
 from src.colorizers import checkpoint
 from src.discriminators.discriminator import Discriminator
-from src.errors import UserError, require_number, require_one_of
+from src.errors import UserError, require, require_number, require_one_of
 from src.generators.generator import Generator
 from src.losses import Verdicts
 from src.training import objective, schedule
@@ -50,6 +52,7 @@ class ColorizationModule(lightning.LightningModule):
         init_generator: a checkpoint whose generator training starts from.
         branch: the part of the generator that only learns; everything else is init_generator's, and
             stays so bit for bit, batch norm's statistics too.
+        init_encoder: what src.pretrain left, which the generator's encoder starts from.
         channels_last, compile: how the networks run; the latter is worth it on GPUs.
 
     Raises: UserError: if arguments contradict each other or are out of range.
@@ -73,6 +76,7 @@ class ColorizationModule(lightning.LightningModule):
         ema_decay: float | None = None,
         init_generator: str | None = None,
         branch: str | None = None,
+        init_encoder: str | None = None,
         channels_last: bool = False,
         compile: bool = False,
     ) -> None:
@@ -87,6 +91,8 @@ class ColorizationModule(lightning.LightningModule):
             require_number("model.clip_grad_norm", clip_grad_norm, 0, open_ends=True)
         if ema_decay is not None:
             require_number("model.ema_decay", ema_decay, 0, 1, open_ends=True)
+        is_one = not (init_generator and init_encoder)
+        require(is_one, "model.init_encoder", init_encoder, "null beside model.init_generator")
         self.generator = checkpoint.build_generator(generator)
         if branch is not None:
             self._freeze_all_but(branch, init_generator)
@@ -144,6 +150,10 @@ class ColorizationModule(lightning.LightningModule):
         if self.trainer.ckpt_path is None:  # a resumed run gets its own weights
             given, branch = self.hparams["init_generator"], self.hparams["branch"]
             checkpoint.initialize(self.generator, given, branch)
+            if self.hparams["init_encoder"]:
+                start = Path(self.hparams["init_encoder"])
+                took = checkpoint.initialize_encoder(self.generator, start)
+                rank_zero_only(print)(f"The encoder starts from {start}: {', '.join(took)}")
             if self.ema_generator is not None:
                 self.ema_generator.module.load_state_dict(self.generator.state_dict())
         for network in (self.generator, self.discriminator):

@@ -30,7 +30,7 @@ class PictureRecord(Callback):
         self.trained_on = TrainedOn.of(data.listed)
         if ranks.is_zero() and data.recorded is None:
             picture_list.write(data.listed or (), self.path)
-        start = module.hparams["init_generator"]
+        start = module.hparams["init_generator"] or module.hparams["init_encoder"]
         if start and trainer.ckpt_path is None:
             self.trained_on |= TrainedOn.read(checkpoint.load(Path(start)))
 

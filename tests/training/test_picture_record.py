@@ -10,22 +10,29 @@ from src.data.picture_list import Listed, TrainedOn, read
 from src.training.picture_record import PictureRecord
 
 
-def recorded(folder: Path, pictures: list[Listed] | None, start: Path | None) -> dict[str, Any]:
+def recorded(
+    folder: Path,
+    pictures: list[Listed] | None,
+    start: Path | None,
+    setting: str = "init_generator",
+) -> dict[str, Any]:
     """Begin a run, which may start from a checkpoint. Returns: what it saves."""
     record = PictureRecord(folder)
     content: dict[str, Any] = {}
     data = Mock(listed=pictures, recorded=None)
     trainer = Mock(spec=lightning.Trainer, datamodule=data, ckpt_path=None)
-    module = Mock(hparams={"init_generator": start and str(start)})
+    starts = {"init_generator": None, "init_encoder": None, setting: start and str(start)}
+    module = Mock(hparams=starts)
     record.setup(trainer, module, "fit")
     record.on_save_checkpoint(trainer, module, content)
     return content
 
 
-def test_what_a_run_starts_from_counts_as_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("setting", ["init_generator", "init_encoder"])
+def test_what_a_run_starts_from_counts_as_its_own(tmp_path: Path, setting: str) -> None:
     old, new = Listed("old.jpg", "train", "a" * 64), Listed("new.jpg", "train", "b" * 64)
     torch.save(recorded(tmp_path / "old", [old], None), tmp_path / "old.ckpt")
-    saved = TrainedOn.read(recorded(tmp_path / "new", [new], tmp_path / "old.ckpt"))
+    saved = TrainedOn.read(recorded(tmp_path / "new", [new], tmp_path / "old.ckpt", setting))
     both = TrainedOn.of([old, new])
     assert saved.is_complete
     assert torch.equal(saved.pictures, both.pictures)
