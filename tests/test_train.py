@@ -33,6 +33,8 @@ JUDGED = (
     "psnr",
     "ssim",
     "delta_e2000",
+    "accuracy_2",
+    "accuracy_5",
     "colorfulness",
     "colorfulness_true",
     "ab_mae_zero",

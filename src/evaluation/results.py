@@ -20,7 +20,16 @@ from src.metrics.bootstrap import Interval
 
 AT_HALF = "under_zero_at_half"  # of those that have colour
 OVER_IMAGES = {"median": 0.5, "p95": 0.95}
-DIFFERENCES = ("ab_mae", "delta_e76", "delta_e2000", "psnr", "ssim", "colorfulness")
+DIFFERENCES = (
+    "ab_mae",
+    "delta_e76",
+    "delta_e2000",
+    "psnr",
+    "ssim",
+    "accuracy_2",
+    "accuracy_5",
+    "colorfulness",
+)
 SET_FIGURES = {
     "pictures": "pictures",
     "ab_mae": "ab-MAE",
@@ -42,6 +51,7 @@ MEANING = {
     "delta_e2000_under_2_3, _5, _10": "share of pixels whose CIEDE2000 is below that",
     "psnr": "dB, sRGB; a grey picture scores well, so read it beside zero's",
     "ssim": "sRGB, mean over channels",
+    "accuracy_2, accuracy_5": "share of pixels whose R, G and B are each off by at most 2 %, 5 %",
     "colorfulness": "Hasler and Suesstrunk 2003, signed axes rg and yb",
     "absolute_colorfulness": "the same of |rg| and |yb|, as DDColor, CT2 and UniColor have it",
     "colorfulness_true": "of the true pictures",
@@ -254,21 +264,24 @@ def table(found: Mapping[str, Mapping[str, Interval]], models: Sequence[str], ti
         "delta_e2000": ("dE2000", 2),
         "psnr": ("PSNR dB", 2),
         "ssim": ("SSIM", 3),
+        "accuracy_2": ("within 2 %", 3),
+        "accuracy_5": ("within 5 %", 3),
         "colorfulness": ("colourfulness", 1),
         AT_HALF: ("% under zero at half", 1),
     }
     ordered = [*models, *(name for name in found if name not in models)]
     width = max(16, *(len(name) for name in ordered)) + 2
-    lines = [title, f"{'':{width}}" + "".join(f"{head:>24}" for head, _ in columns.values())]
+    lines = [title, f"{'':{width}}" + "".join(f"{head:>22}" for head, _ in columns.values())]
     for name in ordered:
         own = found[name]
         cells = "".join(
-            f"{said(own[figure], digits) if figure in own else '':>24}"
+            f"{said(own[figure], digits) if figure in own else '':>22}"
             for figure, (_, digits) in columns.items()
         ).rstrip()
         lines.append(f"{name:{width}}{cells}")
+    before = [*columns].index("colorfulness") + 1
     true = next(iter(found.values()))["colorfulness_true"]
-    lines.append(f"{'truth':{width}}{'':>96}{said(true, 1):>24}")
+    lines.append(f"{'truth':{width}}{said(true, 1):>{22 * before}}")
     lines.append(
         "% under zero at half: how far ab-MAE is under that of ab = 0, with colours scaled to half "
         "of the true colourfulness"

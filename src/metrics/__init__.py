@@ -11,20 +11,22 @@ from src.metrics.color_difference import delta_e76, delta_e2000
 from src.metrics.colorfulness import absolute_colorfulness, colorfulness
 from src.metrics.figures import color_difference, figures
 from src.metrics.lab_picture import LabPicture
-from src.metrics.pixels import ab_mae, psnr, ssim
+from src.metrics.pixels import ab_mae, accuracy, psnr, ssim
 
 if TYPE_CHECKING:
-    from src.metrics.means import PSNR, SSIM, AbMAE, Colorfulness, DeltaE2000
+    from src.metrics.means import PSNR, SSIM, AbMAE, Accuracy, Colorfulness, DeltaE2000
 
 __all__ = [
     "PSNR",
     "SSIM",
     "AbMAE",
+    "Accuracy",
     "Colorfulness",
     "DeltaE2000",
     "LabPicture",
     "ab_mae",
     "absolute_colorfulness",
+    "accuracy",
     "color_difference",
     "colorfulness",
     "delta_e76",

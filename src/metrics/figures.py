@@ -7,7 +7,7 @@ from src import color
 from src.metrics.color_difference import delta_e76, delta_e2000
 from src.metrics.colorfulness import absolute_colorfulness, colorfulness
 from src.metrics.lab_picture import LabPicture
-from src.metrics.pixels import ab_mae, psnr, ssim
+from src.metrics.pixels import ab_mae, accuracy, psnr, ssim
 
 # Barely noticeable, and twice what people no longer take for the same colour.
 THRESHOLDS = {"2_3": 2.3, "5": 5.0, "10": 10.0}
@@ -35,6 +35,8 @@ def figures(
         **shares,
         "psnr": psnr(picture.rgb, truth.rgb),
         "ssim": ssim(picture.rgb, truth.rgb),
+        "accuracy_2": accuracy(picture.rgb, truth.rgb, 0.02),
+        "accuracy_5": accuracy(picture.rgb, truth.rgb, 0.05),
         "colorfulness": colorfulness(picture.rgb),
         "absolute_colorfulness": absolute_colorfulness(picture.rgb),
     }

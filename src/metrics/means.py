@@ -16,7 +16,7 @@ from torchmetrics import Metric
 
 from src.metrics.color_difference import delta_e2000
 from src.metrics.colorfulness import colorfulness
-from src.metrics.pixels import ab_mae, psnr, ssim
+from src.metrics.pixels import ab_mae, accuracy, psnr, ssim
 
 
 class MeanOverPictures(Metric):
@@ -55,6 +55,22 @@ class PSNR(MeanOverPictures):
 
     def update(self, rgb: Float[Tensor, "b 3 h w"], true_rgb: Float[Tensor, "b 3 h w"]) -> None:
         self._add(psnr(rgb, true_rgb))
+
+
+class Accuracy(MeanOverPictures):
+    """Share of pixels whose R, G and B are all about right, from sRGB in [0, 1].
+
+    Args: tolerance: of each of them.
+    """
+
+    higher_is_better = True
+
+    def __init__(self, tolerance: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.tolerance = tolerance
+
+    def update(self, rgb: Float[Tensor, "b 3 h w"], true_rgb: Float[Tensor, "b 3 h w"]) -> None:
+        self._add(accuracy(rgb, true_rgb, self.tolerance))
 
 
 class SSIM(MeanOverPictures):

@@ -19,6 +19,16 @@ def psnr(rgb: Float[Tensor, "b 3 h w"], true_rgb: Float[Tensor, "b 3 h w"]) -> F
     return (-10 * torch.log10(noise)).clamp(max=100)
 
 
+def accuracy(
+    rgb: Float[Tensor, "b 3 h w"], true_rgb: Float[Tensor, "b 3 h w"], tolerance: float
+) -> Float[Tensor, " b"]:
+    """Share of each picture's pixels whose R, G and B in [0, 1] are all off by at most `tolerance`.
+
+    Source: Nazeri, Ng and Ebrahimi 2018, which reports it for 0.02 and 0.05.
+    """
+    return ((rgb - true_rgb).abs() <= tolerance).all(dim=1).float().mean(dim=(1, 2))
+
+
 def ssim(rgb: Float[Tensor, "b 3 h w"], true_rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
     """Structural similarity of each picture, sRGB in [0, 1], at least 11 pixels on each side.
 

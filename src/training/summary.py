@@ -10,6 +10,8 @@ COLUMNS = {
     "psnr": ("PSNR dB", ".2f"),
     "ssim": ("SSIM", ".3f"),
     "delta_e2000": ("dE2000", ".2f"),
+    "accuracy_2": ("within 2 %", ".3f"),
+    "accuracy_5": ("within 5 %", ".3f"),
     "colorfulness": ("colourfulness", ".1f"),
 }
 TRIVIAL = {"ab = 0 (grey)": "_zero", "training set's mean ab": "_constant"}
@@ -24,12 +26,12 @@ def test_table(figures: Mapping[str, float], model: str, protocol: str) -> str:
         protocol: how the pictures were cut.
     """
     reported = f"{'ab-MAE/128':>12}"
-    titles = "".join(f"{title:>15}" for title, _ in COLUMNS.values())
+    titles = "".join(f"{title:>14}" for title, _ in COLUMNS.values())
     lines = [f"{f'Test pictures ({protocol})':36}{reported}{titles}"]
     for row, suffix in {model: "", **TRIVIAL}.items():
         on_report_scale = figures[f"test/ab_mae{suffix}"] / color.REPORT_AB_RANGE
         cells = "".join(
-            f"{format(figures[f'test/{name}{suffix}'], form):>15}"
+            f"{format(figures[f'test/{name}{suffix}'], form):>14}"
             for name, (_, form) in COLUMNS.items()
         )
         lines.append(f"{row:36}{on_report_scale:>12.4f}{cells}")

@@ -6,11 +6,34 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from src.metrics import PSNR, SSIM, AbMAE, Colorfulness, DeltaE2000, LabPicture
+from src.metrics import (
+    PSNR,
+    SSIM,
+    AbMAE,
+    Accuracy,
+    Colorfulness,
+    DeltaE2000,
+    LabPicture,
+)
 
-FIGURES = ("ab_mae", "psnr", "ssim", "delta_e2000", "colorfulness")
+FIGURES = (
+    "ab_mae",
+    "psnr",
+    "ssim",
+    "delta_e2000",
+    "accuracy_2",
+    "accuracy_5",
+    "colorfulness",
+)
 # Whether less of a figure is better, or more; colourfulness may be chosen either way.
-BETTER = {"ab_mae": ["min"], "delta_e2000": ["min"], "psnr": ["max"], "ssim": ["max"]}
+BETTER = {
+    "ab_mae": ["min"],
+    "delta_e2000": ["min"],
+    "psnr": ["max"],
+    "ssim": ["max"],
+    "accuracy_2": ["max"],
+    "accuracy_5": ["max"],
+}
 # What stands behind a figure's name: nothing for the network; `own_mean` sees the truth.
 COLORINGS = ("", "_zero", "_constant", "_own_mean")
 
@@ -33,6 +56,8 @@ class SubsetMetrics(nn.Module):
             self.by_name[f"psnr{suffix}"] = PSNR()
             self.by_name[f"ssim{suffix}"] = SSIM()
             self.by_name[f"delta_e2000{suffix}"] = DeltaE2000()
+            self.by_name[f"accuracy_2{suffix}"] = Accuracy(0.02)
+            self.by_name[f"accuracy_5{suffix}"] = Accuracy(0.05)
             self.by_name[f"colorfulness{suffix}"] = Colorfulness()
         self.modules_by_name = nn.ModuleDict(self.by_name)  # takes them to the network's device
 
@@ -52,4 +77,6 @@ class SubsetMetrics(nn.Module):
                 self.by_name[f"psnr{suffix}"].update(picture.rgb, truth.rgb)
                 self.by_name[f"ssim{suffix}"].update(picture.rgb, truth.rgb)
                 self.by_name[f"delta_e2000{suffix}"].update(picture.lab, truth.lab)
+                self.by_name[f"accuracy_2{suffix}"].update(picture.rgb, truth.rgb)
+                self.by_name[f"accuracy_5{suffix}"].update(picture.rgb, truth.rgb)
                 self.by_name[f"colorfulness{suffix}"].update(picture.rgb)

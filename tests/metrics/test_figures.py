@@ -73,6 +73,16 @@ def test_ab_mae_is_in_lab_units_for_each_picture() -> None:
     assert metrics.ab_mae(ab, true_ab).tolist() == pytest.approx([0, 27.5])
 
 
+def test_an_accurate_pixel_is_about_right_in_all_three_channels() -> None:
+    true_rgb = torch.full((2, 3, 1, 4), 0.5)
+    rgb = true_rgb.clone()
+    rgb[1, :, 0, 1] += 0.015
+    rgb[1, 0, 0, 2] -= 0.04
+    rgb[1, 2, 0, 3] = 1
+    assert metrics.accuracy(rgb, true_rgb, 0.02).tolist() == [1, 0.5]
+    assert metrics.accuracy(rgb, true_rgb, 0.05).tolist() == [1, 0.75]
+
+
 def test_psnr_and_ssim_agree_with_skimage_for_each_picture() -> None:
     generator = torch.Generator().manual_seed(0)
     true_rgb = torch.rand(2, 3, 48, 40, generator=generator)
@@ -136,11 +146,13 @@ def test_a_perfect_colouring_has_no_error_by_any_figure() -> None:
     for limit in ("2_3", "5", "10"):
         assert found[f"delta_e2000_under_{limit}"].min() == 1
     assert found["psnr"].min() == 100
+    assert found["accuracy_2"].min() == found["accuracy_5"].min() == 1
     assert found["ssim"].min() > 0.9999
     assert torch.equal(found["colorfulness"], metrics.colorfulness(truth.rgb))
     grey = metrics.LabPicture(L, torch.zeros_like(ab))
     found = metrics.figures(grey, truth, metrics.color_difference(grey, truth))
     assert found["delta_e2000"].min() > 5
+    assert (found["accuracy_2"] < found["accuracy_5"]).all()
     assert found["colorfulness"].max() < 1
 
 

@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 
 import lightning
 import pytest
@@ -8,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from src import color, metrics
-from src.metrics import PSNR, SSIM, AbMAE, Colorfulness, DeltaE2000
+from src.metrics import PSNR, SSIM, AbMAE, Accuracy, Colorfulness, DeltaE2000
 from src.metrics.means import MeanOverPictures
 from tests.conftest import ROOT
 
@@ -25,13 +27,18 @@ CASES = {
         (LAB, TRUE_LAB),
         metrics.delta_e2000(LAB, TRUE_LAB).mean(dim=(1, 2)),
     ),
+    "accuracy": (
+        partial(Accuracy, 0.5),
+        (RGB, TRUE_RGB),
+        metrics.accuracy(RGB, TRUE_RGB, 0.5),
+    ),
     "colorfulness": (Colorfulness, (RGB,), metrics.colorfulness(RGB)),
 }
 
 
 @pytest.mark.parametrize(("kind", "inputs", "values"), CASES.values(), ids=CASES)
 def test_a_mean_over_uneven_batches_and_ranks_counts_every_picture_once(
-    kind: type[MeanOverPictures], inputs: tuple[Tensor, ...], values: Tensor
+    kind: Callable[[], MeanOverPictures], inputs: tuple[Tensor, ...], values: Tensor
 ) -> None:
     ranks = [kind(), kind()]
     for rank, (first, last) in ((0, (0, 3)), (1, (3, 4)), (0, (4, 5))):
