@@ -1,6 +1,7 @@
 """The LightningModule of all systems: one generator step, one discriminator step, validation."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from src import ranks
 from src.colorizers import checkpoint
 from src.discriminators.discriminator import Discriminator
-from src.errors import UserError, require, require_number, require_one_of
+from src.errors import UserError, require, require_number, require_one_of, require_whole
 from src.generators.generator import Generator
 from src.losses import Verdicts
 from src.training import objective, schedule
@@ -46,6 +47,8 @@ class ColorizationModule(lightning.LightningModule):
         pretrained_lr_scale: what starts from pretrained weights learns at this share of the rate.
         warmup_epochs: over which the learning rates rise from 0.
         decay_share: the learning rates fall linearly to 0 over this last share of the epochs.
+        plateau_patience: the learning rates fall to a tenth each time that so many validations
+            brought no new lowest val/ab_mae; None keeps them.
         clip_grad_norm: the largest gradient norm of each network; None does not clip.
         ema_decay: decay a step of the generator's moving average, which then serves validation
             and inference; None keeps no average.
@@ -72,6 +75,7 @@ class ColorizationModule(lightning.LightningModule):
         pretrained_lr_scale: float = 1.0,
         warmup_epochs: float = 0.0,
         decay_share: float = 0.0,
+        plateau_patience: int | None = None,
         clip_grad_norm: float | None = None,
         ema_decay: float | None = None,
         init_generator: str | None = None,
@@ -87,6 +91,8 @@ class ColorizationModule(lightning.LightningModule):
         require_number("model.pretrained_lr_scale", pretrained_lr_scale, 0, 1)
         require_number("model.warmup_epochs", warmup_epochs, 0)
         require_number("model.decay_share", decay_share, 0, 1)
+        if plateau_patience is not None:
+            require_whole("model.plateau_patience", plateau_patience, 1)
         if clip_grad_norm is not None:
             require_number("model.clip_grad_norm", clip_grad_norm, 0, open_ends=True)
         if ema_decay is not None:
@@ -108,6 +114,7 @@ class ColorizationModule(lightning.LightningModule):
             self.ema_generator = AveragedModel(
                 self.generator, multi_avg_fn=schedule.averaging(ema_decay), use_buffers=True
             ).requires_grad_(False)
+        self.plateau = schedule.Plateau(plateau_patience) if plateau_patience else None
         self.register_buffer("mean_ab", torch.full((2,), torch.nan))
         in_full = {"val": ("",), "fit": ("",), "test": ("", "_zero", "_constant")}
         self.measured = {subset: SubsetMetrics(suffixes) for subset, suffixes in in_full.items()}
@@ -195,7 +202,16 @@ class ColorizationModule(lightning.LightningModule):
         # The trainer counts batches after this is asked for the first time, at 0.
         epoch = batches / self.trainer.num_training_batches if batches else 0.0
         decay_share, warmup_epochs = self.hparams["decay_share"], self.hparams["warmup_epochs"]
-        return schedule.rate(epoch, self.trainer.max_epochs or 0, decay_share, warmup_epochs)
+        share = schedule.rate(epoch, self.trainer.max_epochs or 0, decay_share, warmup_epochs)
+        return share if self.plateau is None else share * self.plateau.share
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.plateau is not None:
+            checkpoint["plateau"] = asdict(self.plateau)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.plateau is not None:
+            self.plateau = schedule.Plateau(**checkpoint["plateau"])
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         L, real_ab = self._channels_last(batch["L"]), batch["ab"]
@@ -272,6 +288,8 @@ class ColorizationModule(lightning.LightningModule):
         self._measure(batch, self.measured[("val", "fit")[dataloader_idx]])
 
     def on_validation_epoch_end(self) -> None:
+        if self.plateau is not None and not self.trainer.sanity_checking:
+            self.plateau.see(self.measured["val"].by_name["ab_mae"].compute().item())
         self._log_measured("val", "fit")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:

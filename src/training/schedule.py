@@ -1,6 +1,8 @@
 """How weights move: groups of parameters, learning rates over time, the moving average."""
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -58,3 +60,25 @@ def averaging(decay: float) -> Callable[[Any, Any, Any], None]:
             torch._foreach_copy_(averaged, current)
 
     return average
+
+
+@dataclass
+class Plateau:
+    """Divides the learning rate by ten each time that a figure has stopped falling.
+
+    Attributes:
+        patience: how many figures in a row that are no new lowest one end the patience.
+        share: of the learning rate.
+        lowest, stalled: the lowest figure, and how many came since.
+    """
+
+    patience: int
+    share: float = 1.0
+    lowest: float = math.inf
+    stalled: int = 0
+
+    def see(self, figure: float) -> None:
+        self.stalled = 0 if figure < self.lowest else self.stalled + 1
+        self.lowest = min(self.lowest, figure)
+        if self.stalled == self.patience:
+            self.share, self.stalled = self.share / 10, 0

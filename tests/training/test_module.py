@@ -202,6 +202,22 @@ def test_learning_rates_fall_over_the_last_share_of_epochs(configure: Configure)
     assert [d for _, d in rates] == pytest.approx([1, 1, 1, 0.5])
 
 
+def test_learning_rates_fall_to_a_tenth_when_validation_stalls(
+    configure: Configure, photos: Path
+) -> None:
+    config = configure(
+        "model=cnn", "model.plateau_patience=1", "data=folder", f"data.root={photos}"
+    )
+    config.trainer.max_epochs, config.model.generator_optimizer.lr = 3, 1e-30  # no weight changes
+    train(config)
+    last = checkpoint.load(Path(config.run.folder) / "checkpoints" / "last.ckpt")
+    assert last["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(1e-31)
+    resumed: ColorizationModule = instantiate(config.model)
+    resumed.on_load_checkpoint(last)
+    assert resumed.plateau is not None
+    assert resumed.plateau.share == pytest.approx(0.01)
+
+
 def test_gradients_are_clipped_for_both_networks(
     configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,6 +333,7 @@ def test_a_generator_can_start_from_a_regression_checkpoint(
         (["model/loss=cross_entropy"], "for a generator that predicts ab: expected 0"),
         (["model.pretrained_lr_scale=2"], r"number in \[0, 1\]"),
         (["model.warmup_epochs=-1"], r"number in \[0, inf\]"),
+        (["model.plateau_patience=0"], "model.plateau_patience=0: expected a whole number of at"),
         (["model.decay_share=2.0"], r"number in \[0, 1\]"),
         (["model.ema_decay=1.0"], r"number in \(0, 1\)"),
         (["model.clip_grad_norm=0.0"], r"number in \(0, inf\)"),

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from src.training.schedule import averaging, parameter_groups, rate
+from src.training.schedule import Plateau, averaging, parameter_groups, rate
 
 
 class Half(nn.Module):
@@ -50,3 +50,12 @@ def test_the_rate_rises_stays_and_falls(epoch: float, expected: float) -> None:
 
 def test_without_warmup_and_decay_the_rate_stays() -> None:
     assert rate(0, 10, 0, 0) == rate(9.9, 10, 0, 0) == rate(3, -1, 0.5, 0) == 1
+
+
+def test_the_rate_falls_to_a_tenth_on_each_plateau() -> None:
+    plateau = Plateau(patience=2)
+    shares = []
+    for figure in (9.0, 8.0, 8.5, 7.0, 7.0, 7.5, 7.2, 6.0, 6.1, 6.2):
+        plateau.see(figure)
+        shares.append(plateau.share)
+    assert shares == pytest.approx([1, 1, 1, 1, 1, 0.1, 0.1, 0.1, 0.1, 0.01])
