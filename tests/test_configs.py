@@ -41,7 +41,8 @@ def test_every_model_is_built(configure: Configure, model: str) -> None:
     start = ["model.init_generator=x.ckpt"] if model == "lite0_palette" else []
     colorizer = instantiate(configure(f"model={model}", *start).model)
     assert isinstance(colorizer, ColorizationModule)
-    assert (colorizer.discriminator is not None) is ("gan" in model.split("_"))
+    is_adversarial = "gan" in model.split("_") or model in ("pix2pix", "nazeri")
+    assert (colorizer.discriminator is not None) is is_adversarial
 
 
 @pytest.mark.parametrize(("generator", "discriminator", "loss"), sorted({*PARTS}))

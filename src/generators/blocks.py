@@ -42,3 +42,23 @@ def cut_at_convolutions(*parts: nn.Module) -> list[nn.Sequential]:
     chain = [module for part in parts for module in part.modules() if not [*module.children()]]
     starts = [i for i, module in enumerate(chain) if isinstance(module, nn.Conv2d)]
     return [nn.Sequential(*chain[i:j]) for i, j in pairwise([*starts, None])]
+
+
+def halvings(image_size: int, most: int) -> int:
+    """Return how often pictures can be halved until a pixel is left, and at most how often.
+
+    Raises: ValueError: if they are smaller than 32 pixels, too small for such networks.
+    """
+    if image_size < 32:
+        raise ValueError(f"data.image_size is {image_size}: expected at least 32")
+    return min(most, image_size.bit_length() - 1)
+
+
+def normal_weights(network: nn.Module) -> None:
+    """Draw weights with a deviation of 0.02 around 0, or 1 in norms (Radford et al. 2016)."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d):
+            is_norm = isinstance(layer, nn.BatchNorm2d)
+            nn.init.normal_(layer.weight, mean=float(is_norm), std=0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
