@@ -14,14 +14,19 @@ class Generator(nn.Module):
     Attributes:
         bins: what the network's logits stand for, which it gives in training instead of ab, for
             the loss `bins.cross_entropy`; None where it gives ab then, too.
+        deep_supervision: in training the network gives n predictions of ab, (b, n, 2, h, w), each
+            of which is to be right.
         has_attention: whether `attention` has maps to show.
     """
 
     bins: Bins | None = None
+    deep_supervision: bool = False
     has_attention: ClassVar[bool] = False
 
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Tensor:
         """Predict ab (b, 2, h, w) in [-1, 1] from L in [-1, 1].
+
+        In training with deep supervision: each of its predictions, (b, n, 2, h, w).
 
         In training, where there are `bins`: their logits (b, bins.count, i, j), of as many rows
         and columns as the network likes.

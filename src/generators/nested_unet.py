@@ -22,10 +22,13 @@ class NestedUNet(Generator):
     Args:
         base_channels: width of the finest level, 32 in the paper; 64 gives 64-128-256-512-1024 and
             36.2 M parameters.
+        deep_supervision: all four nodes of the finest level predict ab, each of which is to be
+            right in training; their mean is the prediction. Otherwise only the last one does.
     """
 
-    def __init__(self, base_channels: int = 64) -> None:
+    def __init__(self, base_channels: int = 64, deep_supervision: bool = False) -> None:
         super().__init__()
+        self.deep_supervision = deep_supervision
         widths = [multiple * base_channels for multiple in MULTIPLES]
         self.encoder = nn.ModuleList(
             DoubleConv(above, width) for above, width in pairwise([1, *widths])
@@ -36,10 +39,16 @@ class NestedUNet(Generator):
             for j in range(1, len(widths))
             for i in range(len(widths) - j)
         )
-        self.head = nn.Sequential(nn.Conv2d(widths[0], 2, 1), nn.Tanh())
+        heads = len(MULTIPLES) - 1 if deep_supervision else 1
+        self.heads = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(widths[0], 2, 1), nn.Tanh()) for _ in range(heads)
+        )
 
-    def forward(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 2 h w"]:
-        """Predict ab in [-1, 1] from L in [-1, 1], at any size."""
+    def forward(self, L: Float[Tensor, "b 1 h w"]) -> Tensor:
+        """Predict ab (b, 2, h, w) in [-1, 1] from L in [-1, 1], at any size.
+
+        In training with deep supervision: that of each node, (b, 4, 2, h, w).
+        """
         height, width = L.shape[-2:]
         x = pad_to_multiple(L, 2 ** (len(self.encoder) - 1))
         levels = []
@@ -50,7 +59,10 @@ class NestedUNet(Generator):
         for count in range(len(levels) - 1, 0, -1):
             for above, below in pairwise(levels[: count + 1]):
                 above.append(next(nodes)(above, below[-1]))
-        return self.head(levels[0][-1])[..., :height, :width]
+        finest = levels[0][-len(self.heads) :]
+        predicted = [head(x) for head, x in zip(self.heads, finest, strict=True)]
+        each = torch.stack(predicted, dim=1)[..., :height, :width]
+        return each if self.training and self.deep_supervision else each.mean(dim=1)
 
 
 class Node(nn.Module):

@@ -70,12 +70,16 @@ class Objective:
         """Return the terms that need no discriminator, as they are logged, and their weighted sum.
 
         Args:
-            prediction: ab (b, 2, h, w) in [-1, 1], or logits of the bins.
+            prediction: ab (b, 2, h, w) in [-1, 1], or several (b, n, 2, h, w), or logits of the
+                bins.
             real_ab: in [-1, 1].
         """
         if self.bins is not None:
             term = self.bins.cross_entropy(prediction, real_ab)
             return {"train/g_loss_cross_entropy": term}, self.cross_entropy * term
+        if prediction.ndim == 5:  # under deep supervision
+            real_ab = real_ab[:, None].expand_as(prediction).flatten(0, 1)
+            prediction = prediction.flatten(0, 1)
         term = losses.l1(prediction, real_ab)
         return {"train/g_loss_l1": term}, self.l1 * term
 
@@ -92,6 +96,11 @@ def build(
         raise UserError(f"model.loss.{name} is {fault}: expected adversarial, {', '.join(WEIGHTS)}")
     for name in WEIGHTS:
         require_number(f"model.loss.{name}", loss[name], 0)
+    if generator.deep_supervision and discriminator is not None:
+        raise UserError(
+            "the generator predicts several ab under deep supervision, and a discriminator judges "
+            "one: expected model/discriminator=none and model/loss=l1, or deep_supervision=false"
+        )
     adversarial = _adversarial(loss["adversarial"])
     weights = {name: loss[name] for name in WEIGHTS}
     objective = Objective(adversarial=adversarial, bins=generator.bins, **weights)

@@ -60,6 +60,8 @@ class GeneratorContract:
     def test_training_reaches_every_parameter_that_learns(self, network: Generator) -> None:
         L, real_ab = random_L(2, 50, 37), torch.rand(2, 2, 50, 37) * 2 - 1
         fake = network.train()(L)
+        if network.deep_supervision:
+            fake, real_ab = fake.flatten(0, 1), real_ab.repeat_interleave(fake.shape[1], dim=0)
         loss = losses.l1 if network.bins is None else network.bins.cross_entropy
         loss(fake, real_ab).backward()
         for name, parameter in network.named_parameters():

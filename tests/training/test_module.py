@@ -136,6 +136,20 @@ def test_one_batch_is_overfitted(configure: Configure, model_name: str) -> None:
     assert error < 0.35 * own_mean
 
 
+def test_under_deep_supervision_the_loss_is_the_mean_over_all_predictions(
+    configure: Configure,
+) -> None:
+    model: ColorizationModule = instantiate(
+        configure("model=nested_unet", "model.generator.deep_supervision=true").model
+    )
+    each, real_ab = torch.rand(2, 4, 2, 8, 8), torch.rand(2, 2, 8, 8)
+    figures, loss = model.objective.of_prediction(each, real_ab)
+    expected = torch.stack([(ab - real_ab).abs().mean() for ab in each.unbind(dim=1)]).mean()
+    torch.testing.assert_close(loss, expected)
+    assert figures.keys() == {"train/g_loss_l1"}
+    fit(model, OneBatch(*two_pictures()), epochs=1)
+
+
 def test_a_batch_of_two_colors_is_learned_as_bins(configure: Configure) -> None:
     torch.manual_seed(0)
     model: ColorizationModule = instantiate(
@@ -331,6 +345,10 @@ def test_a_generator_can_start_from_a_regression_checkpoint(
             "temperature is 0: expected over",
         ),
         (["model/loss=cross_entropy"], "for a generator that predicts ab: expected 0"),
+        (
+            ["model/generator=nested_unet", "model.generator.deep_supervision=true"],
+            "expected model/discriminator=none and model/loss=l1",
+        ),
         (["model.pretrained_lr_scale=2"], r"number in \[0, 1\]"),
         (["model.warmup_epochs=-1"], r"number in \[0, inf\]"),
         (["model.plateau_patience=0"], "model.plateau_patience=0: expected a whole number of at"),
