@@ -94,6 +94,24 @@ def by_hue(
         return _svg(figure)
 
 
+def by_hints(found: Mapping[str, Mapping[int, Interval]], models: Sequence[str], label: str) -> str:
+    """Draw a figure of each colouriser by the number of hints, with its intervals."""
+    counts = [*next(iter(found.values()))]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 3.2 + _legend_height(found)), layout="constrained")
+        axis = figure.subplots()
+        for name, own in found.items():
+            mean, low, high = np.array([*own.values()], float).T  # None becomes NaN
+            shade = color_of(name, models)
+            axis.plot(range(len(counts)), mean, "o-", color=shade, label=name, linewidth=1.2)
+            axis.fill_between(range(len(counts)), low, high, color=shade, alpha=0.15, linewidth=0)
+        axis.set_xticks(range(len(counts)), labels=[str(count) for count in counts])
+        axis.set(xlabel="hints", ylabel=label)
+        axis.grid(axis="y", alpha=0.25)
+        _legend(figure, found)
+        return _svg(figure)
+
+
 def confusion(shares: Mapping[str, Mapping[str, float]]) -> str:
     """Draw where the pixels of each true hue went, a row a hue, in percent of the row."""
     table = 100 * np.array([[row[kind] for kind in BINS] for row in shares.values()])

@@ -21,6 +21,7 @@ from src.data.crops import Picture
 from src.errors import UserError, require, require_number, require_one_of, require_whole
 from src.evaluation import contestants, examples, matching, pretrained, report, results
 from src.evaluation.held_out import HeldOut, held_out
+from src.evaluation.hinted import MOST, Hinted, judge_hinted
 from src.evaluation.judge import Judge, Judged
 from src.evaluation.protocols import PREDICTED, PROTOCOLS
 from src.images.grey import Rules
@@ -28,6 +29,8 @@ from src.metrics import frechet
 from src.metrics.bootstrap import Interval
 
 PAGE, FIGURES, ROWS, LEFT_OUT = "report.html", "metrics.json", "per_image.csv", "left_out.csv"
+HINTED = "hints.csv"
+LEVIN, ALONE = "scribbles", "zero (Levin alone)"  # what `zero` is once it is given hints
 SUBSETS = ("test", "unseen", "all")
 PACKAGES = ("colorization", "torch", "kornia", "numpy", "scipy", "pillow")
 
@@ -98,7 +101,9 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     if not judged.pictures:
         raise UserError(_nothing(judged, folder))
     found = results.totals(judged)
-    content = _content(config, typed, guard, field, judged, found) | {"left_out": faults}
+    hinted = _hinted(config, field, shown, judge, num_workers, folder)
+    content = _content(config, typed, guard, field, judged, found)
+    content |= {"left_out": faults, "hints": {} if hinted is None else hinted.totals()}
     results.write_json(folder / FIGURES, content)
     results.write_rows(folder / ROWS, judged, chosen.classes)
     report.write(folder / PAGE, content, judged, judge, shown, field.paths)
@@ -107,10 +112,37 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
         "over images"
     )
     text = results.table(found, field.models, title) + results.sets_table(content["sets"])
+    text += results.hints_table(content["hints"])
     return Verdict("\n".join([text, *content["warnings"], *content["notes"]]), faults + bad)
 
 
+def _hinted(
+    config: DictConfig,
+    field: Field,
+    shown: examples.Examples,
+    judge: Judge,
+    num_workers: int,
+    folder: Path,
+) -> Hinted | None:
+    counts = _counts(config.hints)
+    if not counts:
+        return None
+    own = {name: one for name, one in field.methods.items() if one.takes_hints and name != LEVIN}
+    colorizers = {**field.checkpoints, **own, ALONE: registry.load(LEVIN, None)}
+    hinted = judge_hinted(colorizers, counts, shown, judge, num_workers)
+    hinted.write(folder / HINTED)
+    return hinted
+
+
+def _counts(given: Any) -> list[int]:
+    counts = [*given] if isinstance(given, ListConfig) else [] if given is None else [given]
+    for count in counts:
+        require_whole("hints", count, 0, MOST)
+    return sorted(set(counts))
+
+
 def _require_sense(config: DictConfig) -> None:
+    _counts(config.hints)
     require_one_of("protocol", config.protocol, list(PROTOCOLS))
     require_one_of("subset", config.subset, SUBSETS)
     for name in ("keep_grey", "fid", "lpips"):

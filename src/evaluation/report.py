@@ -108,6 +108,7 @@ def write(
         neutral=NEUTRAL,
         skin=regions,
         curves=_curves(paths),
+        hint_charts=_hint_charts(content),
         shown_classes=CLASSES,
     )
     files.write_text(path, text)
@@ -196,6 +197,18 @@ def _hue_charts(content: Mapping[str, Any]) -> dict[str, Markup]:
         "delta_e2000": _markup(charts.by_hue(errors, models, "mean delta-E2000")),
         "chroma_ratio": _markup(charts.by_hue(ratios, models, "chroma: predicted / true")),
     }
+
+
+def _hint_charts(content: Mapping[str, Any]) -> dict[str, Markup]:
+    labels = {"psnr": "PSNR, dB", "delta_e2000": "mean delta-E2000"} if content["hints"] else {}
+    charts_by_figure = {}
+    for figure, label in labels.items():
+        found = {
+            name: {count: own[figure] for count, own in by_count.items()}
+            for name, by_count in content["hints"].items()
+        }
+        charts_by_figure[figure] = _markup(charts.by_hints(found, content["models"], label))
+    return charts_by_figure
 
 
 def _failures(content: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -289,6 +289,20 @@ def table(found: Mapping[str, Mapping[str, Interval]], models: Sequence[str], ti
     return "\n".join(lines)
 
 
+def hints_table(found: Mapping[str, Mapping[int, Mapping[str, Interval]]]) -> str:
+    """Lay out figures by the number of hints for a terminal; nothing where there are none."""
+    if not found:
+        return ""
+    width = max(16, *(len(name) for name in found)) + 2
+    counts = [*next(iter(found.values()))]
+    lines = ["", "With so many hints from the truth: PSNR, dB (CIEDE2000)"]
+    lines.append(f"{'':{width}}" + "".join(f"{count:>16}" for count in counts))
+    for name, own in found.items():
+        cells = [f"{one['psnr'].mean:.2f} ({one['delta_e2000'].mean:.2f})" for one in own.values()]
+        lines.append(f"{name:{width}}" + "".join(f"{cell:>16}" for cell in cells))
+    return "\n".join(lines)
+
+
 def said(interval: Interval, digits: int) -> str:
     """Write a figure with its interval, such as 9.31 [8.90, 9.72]."""
     if interval.low is None or interval.high is None:

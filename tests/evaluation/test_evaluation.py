@@ -531,3 +531,27 @@ def test_ten_checkpoints_on_200_pictures_stay_under_25_megabytes() -> None:
 def test_the_configuration_says_what_can_be_set() -> None:
     text = (ROOT / "conf" / "evaluate.yaml").read_text()
     assert all(name in text for name in protocols.PROTOCOLS)
+
+
+def test_hints_from_the_truth_make_a_curve(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    best = place / "first" / "checkpoints" / "best.ckpt"
+    folder = place / "hinted"
+    run(
+        f"checkpoints=[{best}]",
+        "hints=[0,5,40]",
+        f"data.root={place / 'data'}",
+        f"hydra.run.dir={folder}",
+    )
+    assert "With so many hints" in capsys.readouterr().out
+    found = figures_of(folder)["hints"]
+    assert found.keys() == {"first", "zero (Levin alone)"}
+    for by_count in found.values():
+        psnr = [by_count[count]["psnr"]["mean"] for count in ("0", "5", "40")]
+        assert psnr == sorted(psnr)
+        assert psnr[2] > psnr[0] + 2
+    with (folder / "hints.csv").open(newline="") as file:
+        assert len([*csv.DictReader(file)]) == 8 * 2 * 3
+    page = (folder / "report.html").read_text()
+    assert page.count("zero (Levin alone)") >= 2
+    assert run("hints=[-1]", f"data.root={place / 'data'}", f"hydra.run.dir={folder}") == 1
+    assert "hints=-1: expected a whole number" in capsys.readouterr().err
