@@ -200,13 +200,22 @@ class ColorizationData(lightning.LightningDataModule, ABC):
 
     def mean_ab(self, device: torch.device) -> Float[Tensor, "2"]:
         """Mean ab of the training pictures, each counted once, in a network's scale [-1, 1]."""
-        a = b = count = 0.0  # Python's floats are double: some devices have none
+        return self.mean_of(lambda ab: ab.mean(dim=(2, 3)), device)
+
+    def mean_of(
+        self,
+        figures: Callable[[Float[Tensor, "b 2 h w"]], Float[Tensor, "b n"]],
+        device: torch.device,
+    ) -> Float[Tensor, " n"]:
+        """Mean of figures of the training pictures' ab, each picture counted once."""
+        total: Any = 0.0  # numpy's floats are double: some devices have none
+        count = 0
         for batch in self.all_of("train"):
             _, ab = color.uint8_to_L_ab(batch["rgb"].to(device))
-            own_a, own_b = ab.mean(dim=(2, 3)).sum(dim=0).tolist()
-            a, b, count = a + own_a, b + own_b, count + len(ab)
-        sums = ranks.summed(torch.tensor([a, b, count], dtype=torch.float32, device=device))
-        return (sums[:2] / sums[2]).cpu()
+            total = total + figures(ab).sum(dim=0).cpu().numpy().astype(float)
+            count += len(ab)
+        sums = ranks.summed(torch.tensor([*total, count], dtype=torch.float32, device=device))
+        return (sums[:-1] / sums[-1]).cpu()
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         L, ab = color.uint8_to_L_ab(batch["rgb"])

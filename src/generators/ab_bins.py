@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -42,11 +42,11 @@ class JointBins(Bins):
 
     Args: temperature: 1 is the mean, which is pale; near 0 it is the likeliest bin.
     Raises: ValueError: if the temperature is not over 0, and at most 1.
-    Source: Zhang, Isola and Efros 2016, Colorful Image Colorization, equations 2 and 5, without
-        their rebalancing by the rarity of bins.
+    Source: Zhang, Isola and Efros 2016, Colorful Image Colorization, equations 2 to 5.
     """
 
     STEPS = 19  # of each axis
+    SMOOTHING = 5 / 110  # standard deviation of the Gaussian that smooths the bins' shares
     count = STEPS**2
 
     def __init__(self, temperature: float) -> None:
@@ -55,21 +55,56 @@ class JointBins(Bins):
         self.temperature = temperature
 
     def cross_entropy(
-        self, logits: Float[Tensor, "b q i j"], real_ab: Float[Tensor, "b 2 h w"]
+        self,
+        logits: Float[Tensor, "b q i j"],
+        real_ab: Float[Tensor, "b 2 h w"],
+        weights: Float[Tensor, " q"] | None = None,
     ) -> Float[Tensor, ""]:
-        low, beyond = _between((_covered(real_ab, logits) + 1) / 2, self.STEPS)
+        """As for all bins. Args: weights: of the bin nearest to each true colour; None: all 1."""
+        ab = _covered(real_ab, logits)
+        low, beyond = _between((ab + 1) / 2, self.STEPS)
         a, b = torch.stack([low, low + 1], dim=1).unbind(dim=2)
         share_a, share_b = torch.stack([1 - beyond, beyond], dim=1).unbind(dim=2)
         bins = (a[:, :, None] * self.STEPS + b[:, None]).flatten(1, 2)
         shares = (share_a[:, :, None] * share_b[:, None]).flatten(1, 2)
         likelihoods = logits.float().log_softmax(dim=1).gather(1, bins)
-        return -(shares * likelihoods).sum(dim=1).mean()
+        entropies = -(shares * likelihoods).sum(dim=1)
+        return (entropies if weights is None else weights[self._nearest(ab)] * entropies).mean()
 
     def ab(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 2 i j"]:
-        steps = torch.linspace(-1, 1, self.STEPS, device=logits.device, dtype=logits.dtype)
-        centers = torch.stack([steps.repeat_interleave(self.STEPS), steps.repeat(self.STEPS)])
         shares = (logits / self.temperature).softmax(dim=1)
-        return F.conv2d(shares, centers[..., None, None])
+        return F.conv2d(shares, self._centers(logits).T[..., None, None])
+
+    def shares(self, ab: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b q"]:
+        """Return of each picture the share of its pixels that are nearest to each bin."""
+        nearest = self._nearest(ab).flatten(1)
+        counts = torch.zeros(len(ab), self.count, device=ab.device)
+        return (
+            counts.scatter_add_(1, nearest, torch.ones_like(nearest, dtype=counts.dtype))
+            / (nearest.shape[1])
+        )
+
+    def rarity(self, shares: Float[Tensor, " q"], rebalance: float) -> Float[Tensor, " q"]:
+        """Return weights by which rare colours count more, of mean 1 over the colours' shares.
+
+        Args:
+            shares: of the bins, in what is trained on.
+            rebalance: 0 weighs all alike, 0.5 as the paper, 1 by the inverse of the smoothed share.
+        Source: as above, equation 4; of 1 - rebalance for its lambda, uniform over all bins.
+        """
+        centers = self._centers(shares)
+        near = torch.exp(-((torch.cdist(centers, centers) / self.SMOOTHING) ** 2) / 2)
+        smooth = (near / near.sum(dim=0) @ shares).clamp(min=1e-9)  # of bins that are never met
+        weights = 1 / (rebalance * smooth + (1 - rebalance) / self.count)
+        return weights / (smooth * weights).sum()
+
+    def _nearest(self, ab: Float[Tensor, "b 2 h w"]) -> Int[Tensor, "b h w"]:
+        a, b = ((ab + 1) / 2 * (self.STEPS - 1)).round().long().clamp(0, self.STEPS - 1).unbind(1)
+        return a * self.STEPS + b
+
+    def _centers(self, like: Tensor) -> Float[Tensor, "q 2"]:
+        steps = torch.linspace(-1, 1, self.STEPS, device=like.device, dtype=like.dtype)
+        return torch.stack([steps.repeat_interleave(self.STEPS), steps.repeat(self.STEPS)], dim=1)
 
 
 class AxisBins(Bins):

@@ -40,7 +40,7 @@ class ColorizationModule(lightning.LightningModule):
         loss: `adversarial` is a plain dict with a `_target_` in src.losses, or None, weighed by
             `adversarial_weight`; `feature_matching` weighs that of the discriminator's features,
             `l1` the L1 term; `cross_entropy` is for a generator that predicts bins of ab, and
-            excludes the others.
+            excludes the others; `rebalance` weighs it by how rare a colour is in training.
         generator_optimizer, discriminator_optimizer: plain dicts with a `_target_` in torch.optim.
         image_size: short side in pixels at which inference shows pictures to the network, that of
             the training pictures unless set; travels in the checkpoint.
@@ -62,6 +62,7 @@ class ColorizationModule(lightning.LightningModule):
     """
 
     mean_ab: Tensor  # (2,) the training set's mean, in a network's scale
+    rarity: Tensor | None  # of each bin, where there is a loss.rebalance
 
     def __init__(
         self,
@@ -116,6 +117,9 @@ class ColorizationModule(lightning.LightningModule):
             ).requires_grad_(False)
         self.plateau = schedule.Plateau(plateau_patience) if plateau_patience else None
         self.register_buffer("mean_ab", torch.full((2,), torch.nan))
+        rebalances = self.objective.rebalance > 0
+        of_bins = torch.full((self.objective.plane.count,), torch.nan) if rebalances else None
+        self.register_buffer("rarity", of_bins)
         in_full = {"val": ("",), "fit": ("",), "test": ("", "_zero", "_constant")}
         self.measured = {subset: SubsetMetrics(suffixes) for subset, suffixes in in_full.items()}
         self.metrics = nn.ModuleDict(self.measured)  # takes them to the network's device
@@ -170,8 +174,13 @@ class ColorizationModule(lightning.LightningModule):
                 network.compile()
 
     def on_fit_start(self) -> None:
+        data = cast(Any, self.trainer).datamodule
         if self.mean_ab.isnan().any():
-            self.mean_ab.copy_(cast(Any, self.trainer).datamodule.mean_ab(self.device))
+            self.mean_ab.copy_(data.mean_ab(self.device))
+        if self.rarity is not None and self.rarity.isnan().any():
+            bins = self.objective.plane
+            shares = data.mean_of(bins.shares, self.device)
+            self.rarity.copy_(bins.rarity(shares, self.objective.rebalance))
 
     def on_train_start(self) -> None:
         # Epochs shorter than the interval would leave no losses behind.
@@ -260,7 +269,7 @@ class ColorizationModule(lightning.LightningModule):
     ) -> dict[str, Tensor]:
         optimizer = _listed(self.optimizers())[0]
         with self.toggled_optimizer(optimizer):
-            figures, loss = self.objective.of_prediction(fake_ab, real_ab)
+            figures, loss = self.objective.of_prediction(fake_ab, real_ab, self.rarity)
             if self.discriminator is not None:
                 verdicts = Verdicts(self.discriminator, L, real_ab, fake_ab)
                 judged, adversarial = self.objective.of_verdicts(verdicts)

@@ -1,5 +1,6 @@
 """What the networks descend: the terms that model.loss weighs, checked against each other."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,10 @@ from src import losses
 from src.colorizers import checkpoint
 from src.discriminators.discriminator import Discriminator
 from src.errors import UserError, require_number
-from src.generators.ab_bins import Bins
+from src.generators.ab_bins import Bins, JointBins
 from src.generators.generator import Generator
 
-WEIGHTS = ("adversarial_weight", "feature_matching", "l1", "cross_entropy")
+WEIGHTS = ("adversarial_weight", "feature_matching", "l1", "cross_entropy", "rebalance")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Objective:
     Attributes:
         adversarial: None without a discriminator.
         bins: what the generator's logits stand for; None where it gives ab.
+        rebalance: how much the rarity of a true colour weighs its cross-entropy, in [0, 1].
         others: the weights of the terms.
     """
 
@@ -33,12 +35,19 @@ class Objective:
     feature_matching: float
     l1: float
     cross_entropy: float
+    rebalance: float
     bins: Bins | None
 
     @property
     def critic_steps(self) -> int:
         """Batches that the discriminator learns from for each of the generator's."""
         return 1 if self.adversarial is None else self.adversarial.critic_steps
+
+    @property
+    def plane(self) -> JointBins:
+        """The bins whose rarity counts."""
+        assert isinstance(self.bins, JointBins)
+        return self.bins
 
     def of_discriminator(
         self, verdicts: losses.Verdicts
@@ -65,7 +74,10 @@ class Objective:
         return figures, loss
 
     def of_prediction(
-        self, prediction: Tensor, real_ab: Float[Tensor, "b 2 h w"]
+        self,
+        prediction: Tensor,
+        real_ab: Float[Tensor, "b 2 h w"],
+        rarity: Float[Tensor, " q"] | None = None,
     ) -> tuple[dict[str, Tensor], Float[Tensor, ""]]:
         """Return the terms that need no discriminator, as they are logged, and their weighted sum.
 
@@ -73,9 +85,14 @@ class Objective:
             prediction: ab (b, 2, h, w) in [-1, 1], or several (b, n, 2, h, w), or logits of the
                 bins.
             real_ab: in [-1, 1].
+            rarity: what the bins weigh, where there is a `rebalance`.
         """
         if self.bins is not None:
-            term = self.bins.cross_entropy(prediction, real_ab)
+            term = (
+                self.bins.cross_entropy(prediction, real_ab)
+                if rarity is None
+                else self.plane.cross_entropy(prediction, real_ab, rarity)
+            )
             return {"train/g_loss_cross_entropy": term}, self.cross_entropy * term
         if prediction.ndim == 5:  # under deep supervision
             real_ab = real_ab[:, None].expand_as(prediction).flatten(0, 1)
@@ -95,7 +112,7 @@ def build(
         fault = "unknown" if name in loss else "missing"
         raise UserError(f"model.loss.{name} is {fault}: expected adversarial, {', '.join(WEIGHTS)}")
     for name in WEIGHTS:
-        require_number(f"model.loss.{name}", loss[name], 0)
+        require_number(f"model.loss.{name}", loss[name], 0, 1 if name == "rebalance" else math.inf)
     if generator.deep_supervision and discriminator is not None:
         raise UserError(
             "the generator predicts several ab under deep supervision, and a discriminator judges "
@@ -131,6 +148,11 @@ def _require_fitting_bins(objective: Objective, discriminator: Discriminator | N
         raise UserError(
             f"model.loss.cross_entropy is {objective.cross_entropy:g} for a generator that "
             "predicts ab: expected 0"
+        )
+    if objective.rebalance and not isinstance(objective.bins, JointBins):
+        raise UserError(
+            f"model.loss.rebalance is {objective.rebalance:g} for a generator that predicts no "
+            "bins of the ab plane: expected 0, or model=lite0_classes"
         )
 
 

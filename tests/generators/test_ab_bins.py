@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -60,3 +62,41 @@ def test_a_logit_stands_for_the_mean_of_its_own_pixels(height: int, width: int) 
     logits = half_red.expand(-1, -1, height // 4, width // 4)
     loss = JointBins(temperature=1).cross_entropy(logits, real)
     torch.testing.assert_close(loss, torch.tensor(2.0).log())
+
+
+def test_shares_count_the_pixels_of_each_picture() -> None:
+    ab = torch.zeros(2, 2, 4, 4)
+    ab[1, 0, :2] = 0.98  # nearer to 1 than to the bin before
+    shares = JointBins(temperature=1).shares(ab)
+    assert shares[0, GREY].item() == 1
+    assert (shares[1, GREY].item(), shares[1, RED].item()) == (0.5, 0.5)
+    torch.testing.assert_close(shares.sum(dim=1), torch.ones(2))
+
+
+def test_rare_colors_weigh_more_and_all_colors_together_as_before() -> None:
+    bins, other = JointBins(temperature=1), GREY + 5
+    shares = torch.zeros(bins.count)
+    shares[GREY], shares[other] = 0.9, 0.1
+    torch.testing.assert_close(bins.rarity(shares, 0), torch.ones(bins.count))
+    inverse = bins.rarity(shares, 1)
+    assert (inverse[other] / inverse[GREY]).item() == pytest.approx(9)
+    # Of the Gaussian's weights for four neighbours at 220/18, and four at sqrt(2) times that.
+    x = math.exp(-((220 / 18 / 5) ** 2) / 2)
+    kept = 1 / (1 + 4 * x + 4 * x**2)
+    half = bins.rarity(shares, 0.5)
+    expected = (0.9 * kept + 1 / bins.count) / (0.1 * kept + 1 / bins.count)
+    assert (half[other] / half[GREY]).item() == pytest.approx(expected, rel=1e-3)
+    assert half[GREY + 2] > half[other]
+
+
+def test_weights_are_those_of_the_true_colors() -> None:
+    bins, real, logits = (
+        JointBins(temperature=1),
+        torch.zeros(1, 2, 2, 2),
+        torch.zeros(1, 361, 2, 2),
+    )
+    real[:, 0, :, 0] = 1
+    weights = torch.ones(bins.count)
+    weights[RED] = 3
+    entropy = bins.cross_entropy(logits, real, weights).item()
+    assert entropy == pytest.approx(2 * math.log(bins.count))

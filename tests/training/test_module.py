@@ -309,6 +309,17 @@ def test_a_generator_can_start_from_a_regression_checkpoint(
         train(other)
 
 
+def test_a_checkpoint_keeps_how_rare_colors_are_in_training(
+    configure: Configure, photos: Path, tmp_path: Path
+) -> None:
+    train(configure("model=lite0_classes_rebalanced", "data=folder", f"data.root={photos}"))
+    state = checkpoint.load(tmp_path / "run" / "checkpoints" / "last.ckpt")["state_dict"]
+    rarity = state["rarity"]
+    assert rarity.max() > 10 * rarity.min()
+    grey, vivid = rarity[len(rarity) // 2], rarity[0]  # no photograph has much of the latter
+    assert grey < 1 < vivid
+
+
 @pytest.mark.parametrize(
     ("overrides", "fault"),
     [
@@ -320,6 +331,8 @@ def test_a_generator_can_start_from_a_regression_checkpoint(
             ["model/loss=hinge", "+model.loss.adversarial.real_label=0.9"],
             "Hinge cannot be built with {'real_label': 0.9}",
         ),
+        (["model.loss.rebalance=0.5"], "rebalance is 0.5 for a generator that predicts no bins"),
+        (["model=lite0_classes", "model.loss.rebalance=2"], r"rebalance=2: .* in \[0, 1\]"),
         (["model.loss.adversarial.real_label=0.3"], "real_label is 0.3: expected over 0.5"),
         (
             ["model.loss.adversarial=hinge"],

@@ -22,7 +22,7 @@ class NoFloat64(TorchDispatchMode):
         return given
 
 
-@pytest.mark.parametrize("model", ["unet_gan", "lite0_classes"])
+@pytest.mark.parametrize("model", ["unet_gan", "lite0_classes_rebalanced"])
 def test_no_part_of_a_training_needs_float64(
     configure: Callable[..., DictConfig], photos: Path, model: str
 ) -> None:
