@@ -194,7 +194,7 @@ def test_the_moving_average_is_only_of_the_generator_and_serves_inference(
 
 def test_learning_rates_fall_over_the_last_share_of_epochs(configure: Configure) -> None:
     model: ColorizationModule = instantiate(
-        configure("model=unet_gan", "model.decay_share=0.5").model
+        configure("model=unet_gan", "model.decay_share=0.5", "size.unet_lr=2e-4").model
     )
     rates: list[tuple[float, float]] = []
 
