@@ -9,11 +9,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from src import files, images
-from src.curation import audit_page, duplicates, picture_writer, shard_writer
+from src.curation import audit_page, picture_writer, shard_writer
 from src.curation.examine import Examiner, Facts, Journal, examined
 from src.curation.picture_writer import Writer, file_of
 from src.curation.recipe import SUFFIXES, Settings
-from src.data import manifest, shards, splits
+from src.data import duplicates, manifest, shards, splits
 from src.data.manifest import Row
 from src.errors import UserError
 from src.images import grey

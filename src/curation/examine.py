@@ -11,8 +11,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from src import files, pace
-from src.curation import duplicates
 from src.curation.picture_writer import Writer
+from src.data import duplicates
 from src.images import UnreadableImageError, grey, read_rgb_and_size, require_regular
 
 # Large JPEGs are decoded at a reduced size with at least this many times the pixels that are used.

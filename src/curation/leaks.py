@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from src.curation import audit_page, duplicates
+from src.curation import audit_page
 from src.curation.examine import Examiner, examined
-from src.data import manifest
+from src.data import duplicates, manifest
 from src.data.collection import Collection
 from src.data.manifest import SPLITS, UNSEEN, Row
 from src.errors import UserError

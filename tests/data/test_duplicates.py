@@ -6,7 +6,7 @@ import pytest
 import skimage.data
 from PIL import Image, ImageOps
 
-from src.curation.duplicates import BYTES, fingerprints, near_pairs
+from src.data.duplicates import BYTES, fingerprints, near_pairs
 from src.data.sample import FOLDER
 
 
@@ -72,7 +72,7 @@ def test_real_photographs_are_told_apart_and_their_crops_found() -> None:
 
 
 def test_pairs_are_found_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("src.curation.duplicates.BLOCK", 7)
+    monkeypatch.setattr("src.data.duplicates.BLOCK", 7)
     random = np.random.default_rng(1)
     own = [random.bytes(BYTES) for _ in range(40)]
     mirrored = [random.bytes(BYTES) for _ in range(40)]
