@@ -7,14 +7,15 @@ if __name__ == "__main__":
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from src import errors, images
 from src.colorizers import registry
 from src.colorizers.colorizer import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, VIEWS
-from src.errors import require_number
-from src.inference import pipe
-from src.inference.batch import Batch
+from src.errors import UserError, require_number
+from src.inference import pipe, references
+from src.inference.batch import Batch, expanded
 from src.inference.result import Options
 
 STANDARD = Path("-")
@@ -25,6 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
     photos, output, overwrite = (given.pop(name) for name in ("photos", "output", "overwrite"))
     method, checkpoint = given.pop("method"), given.pop("checkpoint")
     megapixels, hints = given.pop("max_megapixels"), given.pop("hints")
+    paths = [one for path in given.pop("reference") for one in expanded(path)]
     options = Options(**given)
     with errors.ending_for_people():
         if options.size is not None:
@@ -37,9 +39,18 @@ def main(arguments: list[str] | None = None) -> None:
             images.allow_megapixels(megapixels)
         if STANDARD in photos:
             pipe.require(photos, output)
-            pipe.run(registry.load(method, checkpoint), options, hints)
+        colorizer = registry.load(method, checkpoint)
+        if paths:
+            colorizer = registry.following(colorizer)
+            options = replace(options, references=references.read(paths))
+        elif colorizer.takes_reference:
+            raise UserError(
+                f"--method {method} takes colours of others: name a --reference PICTURE"
+            )
+        if STANDARD in photos:
+            pipe.run(colorizer, options, hints)
             return
-        batch = Batch(output, registry.load(method, checkpoint), options, overwrite, hints)
+        batch = Batch(output, colorizer, options, overwrite, hints)
         batch.run(photos)
         if (batch.painted, batch.skipped, batch.failed) != (1, 0, 0) or batch.left_out:
             print(batch.summary())
@@ -69,6 +80,19 @@ def _parser() -> argparse.ArgumentParser:
         "with the photos' names"
     )
     add("--hints", type=_path, metavar="FILE", help=hints)
+    reference = (
+        "pictures in colour that show alike things: the network takes their colours where it is "
+        "sure of that, --method exemplar everywhere"
+    )
+    add(
+        "--reference",
+        action="extend",
+        nargs="+",
+        type=_path,
+        default=[],
+        metavar="PICTURE",
+        help=reference,
+    )
     size = "short side that the network sees (as trained); more gives finer, other colours"
     add("--size", type=int, metavar="PIXELS", help=size)
     views = "predictions that are averaged: 1; 2, the mirror image too; 6, both at three sizes"

@@ -52,13 +52,14 @@ def shorter(word: str) -> str:
 
 @pytest.fixture
 def place(photos: Path, page: Path, request: pytest.FixtureRequest) -> None:
-    """A working directory where DIR, SPLIT, PHOTO and RUN of a page's commands exist."""
+    """A working directory where DIR, SPLIT, PHOTO, REF.jpg and RUN of a page's commands exist."""
     for i, photo in enumerate(sorted(photos.iterdir())[::2]):
         split = ("train", "val", "test")[i % 3]
         # The last is what the download of Imagenette would leave.
         for folder in ("DIR", f"SPLIT/{split}", f"data/imagenette2-160/{split}"):
             Path(folder).mkdir(parents=True, exist_ok=True)
             shutil.copy(photo, folder)
+    shutil.copy(photo, "REF.jpg")
     if any("RUN" in command for command in commands(page)):
         shutil.copytree(request.getfixturevalue("gan_run"), "RUN", symlinks=True)
     Image.effect_noise((40, 30), 50).save("PHOTO", "PNG")

@@ -1,6 +1,7 @@
 """What every colouriser is: one callable that takes L to ab."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -8,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 16, 8192  # of the short side that a colouriser is shown
+REFERENCE_SIZE = 192  # of the short side at which a photo and its reference are compared
 VIEWS = (1, 2, 6)  # as it is; and mirrored; both at three sizes
 
 
@@ -19,10 +21,9 @@ class Hints(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """Another picture, of any size, whose colours are an example; L and ab in [-1, 1]."""
+    """Other pictures, of any sizes, whose colours are an example: L and ab of each in [-1, 1]."""
 
-    L: Float[Tensor, "b 1 i j"]
-    ab: Float[Tensor, "b 2 i j"]
+    pictures: Sequence[tuple[Float[Tensor, "1 1 i j"], Float[Tensor, "1 2 i j"]]]
 
 
 class Colorizer(ABC):

@@ -8,7 +8,7 @@ import torch
 from src.colorizers import shipped, trained
 from src.colorizers.colorizer import Colorizer
 from src.colorizers.constants import Constant
-from src.errors import require_one_of
+from src.errors import UserError, require_one_of
 
 
 def load(method: str | None, path: Path | None) -> Colorizer:
@@ -37,10 +37,38 @@ def from_file(path: Path | None) -> Colorizer:
     return trained.load(path)
 
 
+def following(colorizer: Colorizer) -> Colorizer:
+    """Return a colouriser that looks at references: itself, or a network corrected by them.
+
+    Raises: UserError: if it is neither.
+    """
+    if colorizer.takes_reference:
+        return colorizer
+    if not colorizer.sha256:
+        raise UserError(
+            f"{colorizer.name} looks at no reference: expected a network, or the method exemplar"
+        )
+    from src.colorizers.referenced import Referenced
+
+    return Referenced(colorizer)
+
+
 def _constant(path: Path | None) -> Colorizer:
     mean_ab = from_file(path).mean_ab
     assert mean_ab is not None  # no file without it is loaded
     return Constant("constant", mean_ab)
+
+
+def _exemplar(_: Path | None) -> Colorizer:
+    from src.colorizers import exemplar  # brings SciPy
+
+    return exemplar.load()
+
+
+def _gupta(_: Path | None) -> Colorizer:
+    from src.colorizers import exemplar
+
+    return exemplar.by_hand()
 
 
 def _scribbles(_: Path | None) -> Colorizer:
@@ -53,5 +81,7 @@ def _scribbles(_: Path | None) -> Colorizer:
 METHODS: dict[str, Callable[[Path | None], Colorizer]] = {
     "zero": lambda _: Constant("zero", torch.zeros(2)),
     "constant": _constant,
+    "exemplar": _exemplar,
+    "gupta": _gupta,
     "scribbles": _scribbles,
 }

@@ -69,7 +69,11 @@ def correlation(L: Float[ndarray, "h w"]) -> Float[ndarray, "8 h w"]:
 
 
 def spread(
-    L: Float[Tensor, "b 1 h w"], hints: Hints, affinity: Affinity = gaussian, pull: float = 0.0
+    L: Float[Tensor, "b 1 h w"],
+    hints: Hints,
+    affinity: Affinity = gaussian,
+    pull: float = 0.0,
+    firmness: Float[Tensor, "b 1 h w"] | None = None,
 ) -> Float[Tensor, "b 2 h w"]:
     """Give each pixel the mean of its neighbours' ab, weighted by affinity, and hints their own.
 
@@ -77,11 +81,15 @@ def spread(
         L: in [-1, 1].
         hints: of the same size.
         pull: weight of 0 beside all neighbours together: how soon colours fade away from hints.
+        firmness: weight of a hint's own ab beside all its neighbours together, where hints may
+            give way to each other; without it they hold.
     Returns: ab, exact to 0.01 Lab units; 0 where a picture has no hint.
     """
     found = [
-        _spread(shown[0].cpu().numpy(), ab.cpu().numpy(), mask[0].cpu().numpy(), affinity, pull)
-        for shown, ab, mask in zip(L, *hints, strict=True)
+        _spread(
+            shown[0].cpu().numpy(), ab.cpu().numpy(), mask[0].cpu().numpy(), affinity, pull, own
+        )
+        for shown, ab, mask, own in zip(L, *hints, _firmness(firmness, L), strict=True)
     ]
     return torch.from_numpy(np.stack(found)).to(L)
 
@@ -92,15 +100,20 @@ def _spread(
     mask: ndarray,
     affinity: Affinity,
     pull: float,
+    firmness: Float[ndarray, "h w"] | None,
 ) -> Float[ndarray, "2 h w"]:
     if not mask.any():
         return np.zeros(ab.shape, np.float32)
     weights = affinity(L.astype(np.float64))
-    weights *= ~mask / weights.sum(axis=0)
+    if firmness is None:
+        weights *= ~mask / weights.sum(axis=0)
+        own, firmness = np.where(mask, 1, 1 + pull), np.ones_like(L)
+    else:
+        weights /= weights.sum(axis=0)
+        own = 1 + pull + np.where(mask, firmness, 0)
     grid = _grid(*L.shape)
-    own = np.where(mask, 1, 1 + pull)
     matrix = grid.matrix(np.concatenate([own.ravel(), -weights.ravel()]))
-    known = np.where(mask, ab, 0).reshape(2, -1).T[grid.order].astype(np.float64)
+    known = np.where(mask, firmness * ab, 0).reshape(2, -1).T[grid.order].astype(np.float64)
     # In single precision the factors take two thirds of the time, which one step of refinement
     # makes up for. Rows with a dominant diagonal need no pivoting.
     factors = splu(
@@ -115,6 +128,13 @@ def _spread(
     found = np.empty_like(solved, dtype=np.float32)
     found[grid.order] = solved
     return found.T.reshape(ab.shape)
+
+
+def _firmness(
+    firmness: Float[Tensor, "b 1 h w"] | None, L: Float[Tensor, "b 1 h w"]
+) -> list[Float[ndarray, "h w"] | None]:
+    """Return each picture's own."""
+    return [None] * len(L) if firmness is None else [*firmness[:, 0].cpu().numpy()]
 
 
 @dataclass(frozen=True)

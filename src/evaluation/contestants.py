@@ -35,6 +35,16 @@ def blind(colorizer: Colorizer) -> Contestant:
     return lambda example: paint(example.samples, predict(example.samples, colorizer))
 
 
+def following(colorizer: Colorizer) -> Contestant:
+    """Paint as src.colorize does with a reference, from lightness and that."""
+
+    def painted(example: Example) -> Painted:
+        prediction = predict(example.samples, colorizer, reference=example.reference)
+        return paint(example.samples, prediction)
+
+    return painted
+
+
 def oracle_constant(example: Example) -> Painted:
     _, ab = color.uint8_to_L_ab(torch.from_numpy(example.samples).permute(2, 0, 1)[None])
     return blind(Constant(ORACLE, ab.mean(dim=(0, 2, 3))))(example)

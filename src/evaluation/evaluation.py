@@ -19,7 +19,7 @@ from src.colorizers.colorizer import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, VIEWS, Colo
 from src.commands.command import workers
 from src.data.crops import Picture
 from src.errors import UserError, require, require_number, require_one_of, require_whole
-from src.evaluation import contestants, examples, matching, pretrained, report, results
+from src.evaluation import contestants, examples, followings, matching, pretrained, report, results
 from src.evaluation.held_out import HeldOut, held_out
 from src.evaluation.hinted import MOST, Hinted, judge_hinted
 from src.evaluation.judge import Judge, Judged
@@ -31,6 +31,7 @@ from src.metrics.bootstrap import Interval
 PAGE, FIGURES, ROWS, LEFT_OUT = "report.html", "metrics.json", "per_image.csv", "left_out.csv"
 HINTED = "hints.csv"
 LEVIN, ALONE = "scribbles", "zero (Levin alone)"  # what `zero` is once it is given hints
+REFERENCES = "references.csv"
 SUBSETS = ("test", "unseen", "all")
 PACKAGES = ("colorization", "torch", "kornia", "numpy", "scipy", "pillow")
 
@@ -51,22 +52,25 @@ class Field:
         paths: of checkpoints and of folders of predictions.
         checkpoints: what is in those files.
         methods: colourisers that need none.
+        followers: those that look at each picture's reference.
         predictions: other programs' pictures, by the judged pictures' names.
     """
 
     paths: dict[str, Path]
     checkpoints: dict[str, Colorizer]
     methods: dict[str, Colorizer]
+    followers: dict[str, Colorizer]
     predictions: dict[str, dict[str, Path]]
 
     @property
     def models(self) -> list[str]:
-        return [*self.checkpoints, *self.methods, *self.predictions]
+        return [*self.checkpoints, *self.methods, *self.followers, *self.predictions]
 
     def contestants(self) -> dict[str, contestants.Contestant]:
         """Return them all, and the references beside them."""
         colorizers = {**self.checkpoints, **self.methods}
         found = {name: contestants.blind(own) for name, own in colorizers.items()}
+        found |= {name: contestants.following(own) for name, own in self.followers.items()}
         found |= {name: contestants.OtherProgram(name) for name in self.predictions}
         return found | contestants.references(self.checkpoints)
 
@@ -86,12 +90,16 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     guard = held_out(
         chosen, {name: field.paths[name] for name in field.checkpoints}, everything=everything
     )
+    followed = followings.of(config.reference, guard.chosen, device)
+    if followed:
+        guard = guard.only(followed)
+        followings.write(folder / REFERENCES, followed)
     chosen = guard.chosen
     features, distances, missing = pretrained.asked(config, device)
     faults += missing
     _tell(faults)
     limits = None if config.keep_grey else Rules(1, config.min_chroma_spread, config.one_hue)
-    shown = examples.Examples(chosen.pictures, config.protocol, field.predictions, limits)
+    shown = examples.Examples(chosen.pictures, config.protocol, field.predictions, limits, followed)
     judge = Judge(field.contestants(), features, distances, device)
     judged = judge.judge(shown, num_workers)
     if judged.left_out or judged.grey:
@@ -163,7 +171,7 @@ def _field(
     asked = [Path(path).expanduser() for path in _list(config.checkpoints)]
     folders = [Path(path).expanduser() for path in _list(config.predictions)]
     methods = _list(config.methods)
-    if not asked and not folders and not methods:
+    if not asked and not folders and (not methods or config.reference is not None):
         asked = [shipped.PATH]
     loaded, faults = contestants.load(asked)
     for colorizer in loaded.values():
@@ -180,10 +188,19 @@ def _field(
     if not loaded and not predictions and not methods:
         raise UserError("; ".join(faults))
     first = next(iter(loaded), None)
+    named = {names[path]: own.to(device) for path, own in loaded.items()}
+    asked_methods = {name: registry.load(name, first).to(device) for name in methods}
+    followers = {name: own for name, own in asked_methods.items() if own.takes_reference}
+    if config.reference is not None:
+        followers |= {f"{name} + reference": registry.following(own) for name, own in named.items()}
+    elif followers:
+        said = f"methods={next(iter(followers))}: expected reference=nearest, or a CSV of pairs"
+        raise UserError(f"{said}, beside what takes its colours of other pictures")
     field = Field(
         {name: path for path, name in names.items()},
-        {names[path]: colorizer.to(device) for path, colorizer in loaded.items()},
-        {name: registry.load(name, first).to(device) for name in methods},
+        named,
+        {name: own for name, own in asked_methods.items() if name not in followers},
+        followers,
         predictions,
     )
     return field, faults

@@ -12,12 +12,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from src import files, images, pace, ranks
+from src.colorizers.colorizer import Reference
 from src.data.collection import Collection
 from src.data.crops import Picture
 from src.data.manifest import UNSEEN
 from src.errors import UserError
 from src.evaluation import protocols
 from src.images import grey
+from src.inference import references
 
 SAID = {"test": "the test split", UNSEEN: "sets held out from training", "all": "all splits"}
 
@@ -45,6 +47,7 @@ class Example:
     Attributes:
         rgb: 8-bit sRGB (3, h, w).
         predictions: what other programs made of it, by their names, of the same size.
+        reference: a picture whose colours colourisers may follow.
         sha256: of the file's bytes.
         fault: why the picture is left out; empty where it is judged.
         is_grey: the fault is that its truth has no colours to predict.
@@ -53,6 +56,7 @@ class Example:
     name: str
     rgb: UInt8[Tensor, "3 h w"] | None = None
     predictions: dict[str, UInt8[Tensor, "3 h w"]] = field(default_factory=dict)
+    reference: Reference | None = None
     sha256: str = ""
     fault: str = ""
     is_grey: bool = False
@@ -132,6 +136,7 @@ class Examples(Dataset[Example]):
     Args:
         predictions: of each other program the files, by the names of the pictures.
         limits: what is left out as grey or tinted; None keeps it.
+        followed: the reference of each picture, by name, where there are any.
     """
 
     def __init__(
@@ -140,11 +145,13 @@ class Examples(Dataset[Example]):
         protocol: str,
         predictions: Mapping[str, Mapping[str, Path]],
         limits: grey.Rules | None,
+        followed: Mapping[str, Path] | None = None,
     ) -> None:
         self.pictures = pictures
         self.protocol = protocol
         self.predictions = predictions
         self.limits = limits
+        self.followed = followed or {}
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -163,9 +170,11 @@ class Examples(Dataset[Example]):
                 program: self._prediction(program, picture.name, image.size)
                 for program in self.predictions
             }
+            path = self.followed.get(picture.name)
+            reference = None if path is None else references.read([path]).reference
         except (OSError, UserError) as error:
             return Example(picture.name, fault=str(error))
-        return Example(picture.name, rgb, predictions, sha256)
+        return Example(picture.name, rgb, predictions, reference, sha256)
 
     def _prediction(
         self, program: str, name: str, true_size: tuple[int, int]

@@ -1,6 +1,6 @@
 """Leaving out of an evaluation what a judged checkpoint was trained or selected on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,6 +50,11 @@ class HeldOut:
             f"subset=all: a judged checkpoint was trained or selected on {self.seen} of these "
             f"{len(self.chosen.pictures)} pictures, so these figures say nothing of new ones"
         ]
+
+    def only(self, names: Collection[str]) -> "HeldOut":
+        """Return the same with no other pictures than these."""
+        pictures = [one for one in self.chosen.pictures if one.name in names]
+        return replace(self, chosen=replace(self.chosen, pictures=pictures))
 
 
 def held_out(chosen: Chosen, judged: Mapping[str, Path], *, everything: bool) -> HeldOut:

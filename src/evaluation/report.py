@@ -146,7 +146,7 @@ def _shown(
 ) -> dict[str, Shown]:
     """Colour these pictures once more, now to look at."""
     own = [picture for picture in examples.pictures if picture.name in names]
-    again = Examples(own, examples.protocol, examples.predictions, None)
+    again = Examples(own, examples.protocol, examples.predictions, None, examples.followed)
     side = side_of(len(own), len(models))
     found = {}
     for example in read(again, 0):

@@ -34,14 +34,18 @@ def small_lightness(samples: NDArray[Any], image_size: int) -> Float[Tensor, "1 
 
     Args: samples: as for `lightness`; image_size: short side in pixels.
     """
+    return lightness(np.asarray(shrunk(samples, image_size)))
+
+
+def shrunk(samples: NDArray[Any], image_size: int) -> Image.Image:
+    """Shrink a picture to what a network sees of it. Args: as for `small_lightness`."""
     height, width = samples.shape[:2]
     scale = min(image_size / min(height, width), MAX_ASPECT * image_size / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     # As pictures are shrunk for training; two steps, since the first of them is a fast one.
-    small = Image.fromarray(eight_bit(samples)).resize(
+    return Image.fromarray(eight_bit(samples)).resize(
         size, Image.Resampling.BICUBIC, reducing_gap=2.0
     )
-    return lightness(np.asarray(small))
 
 
 @cache

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from src import color
-from src.colorizers.colorizer import Colorizer, Hints
+from src.colorizers.colorizer import Colorizer, Hints, Reference
 from src.errors import UserError
 from src.inference.hints import Places, Strokes
 from src.inference.lightness import small_lightness
@@ -67,6 +67,7 @@ def predict(
     image_size: int | None = None,
     views: int | None = None,
     strokes: Strokes | None = None,
+    reference: Reference | None = None,
 ) -> Prediction:
     """Show a picture's lightness to a colouriser, and average what it says of several views.
 
@@ -77,35 +78,44 @@ def predict(
         views: 1 is the picture; 2, and its mirror image; 6, both at three sizes; None is what the
             colouriser wants.
         strokes: hints, of which a colouriser is told that takes them.
+        reference: pictures whose colours are an example, for a colouriser that looks at them.
     Raises: UserError: if its colours are not finite. MemoryError: if there is too little.
     """
     size, count = image_size or colorizer.image_size, views or colorizer.views
     sizes = [round(scale * size) for scale in SCALES] if count == 6 else [size]
     shown = [small_lightness(samples, one) for one in sizes]
     L = shown[-1]
-    each = [_of_view(colorizer, one, strokes, mirrored=count > 1) for one in shown]
+    each = [_of_view(colorizer, one, strokes, reference, mirrored=count > 1) for one in shown]
     ab = torch.stack([F.interpolate(one, L.shape[2:], mode="bilinear") for one in each]).mean(dim=0)
     return Prediction(L, ab)
 
 
 def _of_view(
-    colorizer: Colorizer, L: Float[Tensor, "1 1 h w"], strokes: Strokes | None, *, mirrored: bool
+    colorizer: Colorizer,
+    L: Float[Tensor, "1 1 h w"],
+    strokes: Strokes | None,
+    reference: Reference | None,
+    *,
+    mirrored: bool,
 ) -> Float[Tensor, "1 2 h w"]:
     hints = None
     if strokes is not None and colorizer.takes_hints:
         hints, _ = strokes.reduced(L.shape[2], L.shape[3])
     if not mirrored:
-        return _seen(colorizer, L, hints)
+        return _seen(colorizer, L, hints, reference)
     both = None if hints is None else Hints(*(torch.cat([one, one.flip(-1)]) for one in hints))
-    own, other = _seen(colorizer, torch.cat([L, L.flip(-1)]), both).split(1)
+    own, other = _seen(colorizer, torch.cat([L, L.flip(-1)]), both, reference).split(1)
     return (own + other.flip(-1)) / 2
 
 
 def _seen(
-    colorizer: Colorizer, L: Float[Tensor, "b 1 h w"], hints: Hints | None
+    colorizer: Colorizer,
+    L: Float[Tensor, "b 1 h w"],
+    hints: Hints | None,
+    reference: Reference | None,
 ) -> Float[Tensor, "b 2 h w"]:
     try:
-        ab = colorizer(L, hints) if hints else colorizer(L)
+        ab = colorizer(L, hints, reference)
     except RuntimeError as error:  # torch's word for memory that is not there
         if "DefaultCPUAllocator" not in str(error):
             raise

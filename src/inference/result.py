@@ -23,6 +23,7 @@ from src.inference import hints as hint_files
 from src.inference.hints import Strokes
 from src.inference.painting import paint
 from src.inference.prediction import Prediction, predict
+from src.inference.references import References
 
 SOFTWARE = "colorization"
 # The first suffix is the usual one.
@@ -50,6 +51,7 @@ class Options:
         label: draw a small visible mark.
         provenance: write XMP that says how the colours were made.
         quality: of JPEG and WebP, 1 to 100; None is all that JPEG has, and lossless WebP.
+        references: pictures whose colours are an example, for a colouriser that looks at them.
     """
 
     size: int | None = None
@@ -62,6 +64,7 @@ class Options:
     label: bool = False
     provenance: bool = True
     quality: int | None = None
+    references: References | None = None
 
 
 def output_name(photo: Photo, options: Options) -> str:
@@ -137,7 +140,10 @@ def _painted(
         record, moved = None, False
         if not (options.keep_color and _in_color(page)):
             strokes = None if hints is None else hint_files.read(hints, page.samples)
-            prediction = predict(page.samples, colorizer, options.size, options.views, strokes)
+            followed = None if options.references is None else options.references.reference
+            prediction = predict(
+                page.samples, colorizer, options.size, options.views, strokes, followed
+            )
             prediction = prediction.saturated(options.saturation)
             if strokes is not None:
                 prediction = prediction.corrected(strokes)
@@ -174,6 +180,8 @@ def record_of(colorizer: Colorizer, options: Options, strokes: Strokes | None) -
     }
     if strokes is not None:
         settings["hints"] = f"{strokes.count(size)} by a person, from {strokes.source}"
+    if options.references is not None:
+        settings["reference"] = options.references.said
     when = datetime.now(UTC).astimezone()
     model = f"sha256:{colorizer.sha256}" if colorizer.sha256 else colorizer.name
     return Record(SOFTWARE, version(), model, bool(colorizer.sha256), settings, when)

@@ -106,3 +106,15 @@ def test_a_pull_lets_colours_fade_away_from_hints() -> None:
     red = spread(torch.zeros(1, 1, 40, 60), given, pull=0.01)[0, 0, 20]
     assert red[5] == pytest.approx(0.6)
     assert red[5] > red[10] > red[20] > red[59] > 0
+
+
+def test_hints_that_may_give_way_meet_the_pull_halfway() -> None:
+    L = torch.rand(2, 1, 12, 17, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    everywhere = Hints(torch.full((2, 2, 12, 17), 0.4), torch.ones(2, 1, 12, 17).bool())
+    firmness = torch.full((2, 1, 12, 17), 0.03)
+    found = spread(L, everywhere, pull=0.01, firmness=firmness)
+    assert torch.allclose(found, torch.tensor(0.4 * 0.03 / 0.04), atol=1e-4)
+    between = Hints(everywhere.ab.clone(), everywhere.mask)
+    between.ab[..., 8:] = 0
+    found = spread(L, between, firmness=firmness)
+    assert 0.05 < found[..., 7].mean() - found[..., 8].mean() < 0.2  # of 0.4 between the hints
