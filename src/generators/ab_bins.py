@@ -72,8 +72,11 @@ class JointBins(Bins):
         return (entropies if weights is None else weights[self._nearest(ab)] * entropies).mean()
 
     def ab(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 2 i j"]:
-        shares = (logits / self.temperature).softmax(dim=1)
-        return F.conv2d(shares, self._centers(logits).T[..., None, None])
+        shares = (logits.float() / self.temperature).softmax(dim=1)
+        of_axes = shares.unflatten(1, (self.STEPS, self.STEPS))
+        steps = torch.linspace(-1, 1, self.STEPS, device=logits.device)[None, :, None, None]
+        # No product of matrices, which autocast would take in bfloat16.
+        return torch.stack([(of_axes.sum(dim=axis) * steps).sum(dim=1) for axis in (2, 1)], dim=1)
 
     def shares(self, ab: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b q"]:
         """Return of each picture the share of its pixels that are nearest to each bin."""
