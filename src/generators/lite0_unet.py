@@ -43,7 +43,10 @@ class Lite0UNet(Lite0Generator):
 
     def features(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b c i j"]:
         """What the head sees, at half the size of L after padding."""
-        *skips, x = self.encoded(L)
+        return self.decoded(self.encoded(L))
+
+    def decoded(self, encoded: list[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b c i j"]:
+        *skips, x = encoded
         for merge in self.merges:
             skip = skips.pop()
             x = F.interpolate(x, skip.shape[-2:], mode="nearest")

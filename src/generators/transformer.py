@@ -86,6 +86,23 @@ def rotations(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "n 16"]:
     return torch.cat(torch.broadcast_tensors(rows[:, None], columns), dim=2).flatten(0, 1)
 
 
+def sinusoids(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "n c"]:
+    """Return what tells each cell's place as a share of the picture, whatever its size.
+
+    Sines and cosines of half a turn to eight turns down the picture, and across it (as in DETR,
+    Carion et al. 2020). Raises: ValueError: if c does not divide by 4.
+    """
+    if x.shape[1] % 4:
+        raise ValueError(f"{x.shape[1]} channels: expected a multiple of 4")
+    turns = 2 ** torch.linspace(-1, 3, x.shape[1] // 4, device=x.device)
+    down, across = (
+        (torch.arange(size, device=x.device)[:, None] + 0.5) / size * turns * 2 * torch.pi
+        for size in x.shape[-2:]
+    )
+    angles = torch.cat(torch.broadcast_tensors(down[:, None], across), dim=2).flatten(0, 1)
+    return torch.cat([angles.sin(), angles.cos()], dim=1).to(x.dtype)
+
+
 def _rotated(
     x: Float[Tensor, "b heads n 32"], angles: Float[Tensor, "n 16"]
 ) -> Float[Tensor, "b heads n 32"]:
