@@ -16,7 +16,8 @@ class ConvolutionalAutoencoder(nn.Module):
     """Rebuilds what a convolution sees from the largest codes only.
 
     The decoder is the convolution transposed, with a bias of its own. Max-pooling is what makes the
-    codes few: of each channel's 2x2 codes the decoder is given the largest.
+    codes few: of each channel's 2x2 codes the decoder is given the largest. Its sums are scaled by
+    how many codes are left for a value, or a first layer would begin by far overshooting.
 
     Args: layer: a convolution and what follows it, perhaps max-pooling last.
     Source: Masci, Meier, Ciresan and Schmidhuber 2011, Stacked Convolutional Auto-Encoders for
@@ -29,6 +30,7 @@ class ConvolutionalAutoencoder(nn.Module):
         self.convolution = cast(nn.Conv2d, layer[0])
         self.pools = isinstance(layer[-1], nn.MaxPool2d)
         self.bias = nn.Parameter(torch.zeros(self.convolution.in_channels))
+        self.scale = 4 * self.convolution.in_channels / self.convolution.out_channels
 
     def codes(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
         """Return what the layer makes of x before its pooling, if it has one."""
@@ -36,8 +38,9 @@ class ConvolutionalAutoencoder(nn.Module):
 
     def decoded(self, codes: Float[Tensor, "b d h w"]) -> Float[Tensor, "b c h w"]:
         convolution = self.convolution
+        padding = convolution.kernel_size[0] // 2
         return F.conv_transpose2d(
-            codes, convolution.weight, self.bias, padding=convolution.kernel_size[0] // 2
+            self.scale * codes, convolution.weight, self.bias, padding=padding
         )
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
