@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -93,15 +94,25 @@ class Strokes:
         return int(ndimage.label(seen, np.ones((3, 3)))[1])
 
 
+class Line(NamedTuple):
+    """A disc of colour. Attributes: x, y: of its centre; rgb: 8 bits; radius: in pixels."""
+
+    x: int
+    y: int
+    rgb: tuple[int, int, int]
+    radius: float
+
+
 def read(path: Path, samples: ndarray) -> Strokes:
     """Read hints on a photo. Args: samples: the photo's own, upright.
 
     Raises: UserError: if the file is no hints, or not for this photo.
     """
     height, width = samples.shape[:2]
-    strokes = (
-        _of_lines(path, height, width) if path.suffix.lower() == CSV else _of_picture(path, samples)
-    )
+    if path.suffix.lower() == CSV:
+        strokes = drawn(lines(path, height, width), height, width, path.name)
+    else:
+        strokes = _of_picture(path, samples)
     share = strokes.mask.mean()
     if not share:
         raise UserError(f"{path} holds no hint: {DRAW}")
@@ -167,9 +178,11 @@ def _of_picture(path: Path, photo: ndarray) -> Strokes:
     return Strokes(rgb, mask, path.name)
 
 
-def _of_lines(path: Path, height: int, width: int) -> Strokes:
-    # Untouched pages of zeros take no memory, however large the photo.
-    rgb, mask = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
+def lines(path: Path, height: int, width: int) -> list[Line]:
+    """Read hints of a .csv. Args: height, width: of the photo, upright.
+
+    Raises: UserError: if a line is none, or lies outside the photo.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -182,24 +195,33 @@ def _of_lines(path: Path, height: int, width: int) -> Strokes:
         if unknown or len(set(names)) < len(names) or not {"x", "y", "color"} <= set(names):
             raise UserError(f"{path} has the columns {','.join(names)}: expected {_columns()}")
         rows = rows[1:]
-    centers = []
-    for row in rows:
-        x, y, rgb_here, radius = _line(path, row, names, height, width)
-        rows_here = slice(max(0, int(y - radius)), int(y + radius) + 1)
-        columns_here = slice(max(0, int(x - radius)), int(x + radius) + 1)
-        down, right = np.ogrid[rows_here, columns_here]
-        part = mask[rows_here, columns_here]
-        down, right = down[: part.shape[0]], right[:, : part.shape[1]]
-        disc = (down - y) ** 2 + (right - x) ** 2 <= radius**2
-        part |= disc
-        rgb[rows_here, columns_here][disc] = rgb_here
-        centers.append((y, x))
-    return Strokes(rgb, mask, path.name, centers)
+    return [_line(path, row, names, height, width) for row in rows]
 
 
-def _line(
-    path: Path, row: Sequence[str], names: Sequence[str], height: int, width: int
-) -> tuple[int, int, list[int], float]:
+def as_text(given: Sequence[Line]) -> str:
+    """Return lines as `lines` reads them."""
+    rows = [f"{one.x},{one.y},#{bytes(one.rgb).hex()},{one.radius:g}" for one in given]
+    return "\n".join([",".join(COLUMNS), *rows, ""])
+
+
+def drawn(given: Sequence[Line], height: int, width: int, source: str) -> Strokes:
+    """Draw lines as discs; later ones cover earlier ones."""
+    # Untouched pages of zeros take no memory, however large the photo.
+    rgb, mask = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
+    for one in given:
+        reach = int(one.radius)
+        part = np.s_[
+            max(0, one.y - reach) : one.y + reach + 1, max(0, one.x - reach) : one.x + reach + 1
+        ]
+        y, x = np.ogrid[: mask[part].shape[0], : mask[part].shape[1]]
+        y, x = y + part[0].start - one.y, x + part[1].start - one.x
+        disc = y**2 + x**2 <= one.radius**2
+        mask[part] |= disc
+        rgb[part][disc] = one.rgb
+    return Strokes(rgb, mask, source, [(one.y, one.x) for one in given])
+
+
+def _line(path: Path, row: Sequence[str], names: Sequence[str], height: int, width: int) -> Line:
     said = f"{path}: {','.join(row)!r}"
     cells = dict(zip(names, (cell.strip() for cell in row), strict=False))
     if len(row) > len(names) or not {"x", "y", "color"} <= cells.keys():
@@ -219,7 +241,8 @@ def _line(
         )
     if not 0 <= radius <= max(height, width):
         raise UserError(f"{said}: expected a radius of 0 to {max(height, width)} pixels")
-    return x, y, [*bytes.fromhex(cells["color"][1:])], radius
+    red, green, blue = bytes.fromhex(cells["color"][1:])
+    return Line(x, y, (red, green, blue), radius)
 
 
 def _columns() -> str:

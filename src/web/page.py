@@ -1,29 +1,34 @@
 """A page on which a photo is dropped, seen in colour beside itself, and taken home."""
 
 import os
+import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import urlsplit
 
 import gradio as gr
+import numpy as np
 import skimage
-from PIL import Image
+from PIL import Image, ImageColor
 
+from src import files
 from src.colorizers.colorizer import MIN_IMAGE_SIZE, Colorizer
 from src.errors import EXPECTED, UserError
 from src.images import EXTENSIONS, Photo, UnreadableImageError, read_rgb
 from src.inference import result
 from src.inference.result import Options
+from src.web import sitting
+from src.web.sitting import PREVIEW, Sitting
 
 MAX_BYTES = 64_000_000
 MAX_PIXELS = 50_000_000
 MAX_WAITING = 64
 LARGEST_SIZE = 1024  # pixels of what the network sees, unless it was trained on more
-PREVIEW = 1280  # pixels of the long side
 KEPT = 3600  # seconds that uploads and results stay at most
 # Of the photographs that come with scikit-image.
 EXAMPLES = {"photographer": "camera", "cat": "chelsea", "cup": "coffee", "rocket": "rocket"}
@@ -32,6 +37,11 @@ THEME = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["monospace"]
 INTRODUCTION = """# Colour an old photo
 Drop a black-and-white photo: it comes back in colour, at its full size. **The colours are
 guesses**, and the file says so in its metadata. Nothing leaves this computer."""
+HINTS = """Click on the photo, then on a colour: it spreads to what looks alike. A click on the same
+place again changes its colour."""
+PALETTE = "Colours for it: what the model gave it, then spots of the same lightness, then others."
+SWATCH = 64  # pixels of a side
+HINTS_FILE = "hints.csv"  # as the result's metadata call it
 TOO_LARGE = f"at most {MAX_PIXELS // 10**6} megapixels fit here: python -m src.colorize takes more"
 
 
@@ -91,17 +101,17 @@ def build(models: Mapping[str, Colorizer], folder: Path) -> gr.Blocks:
 
     def colorize(
         upload: str | None, model: str, size: int, saturation: float, label: bool
-    ) -> tuple[Any, Any, str]:
+    ) -> tuple[Any, ...]:
         _sweep(folder)
         if upload is None:
-            return None, gr.DownloadButton(interactive=False), "Choose a photo first."
+            off = gr.DownloadButton(interactive=False)
+            return None, off, "Choose a photo first.", None, None
         options = Options(size=int(size), saturation=saturation, label=label)
-        try:
+        with told_of(upload):
             pair, painted, notes = colorize_upload(Path(upload), models[model], options, folder)
-        except EXPECTED as error:
-            said = f"{Path(upload).name}: {error}"
-            raise gr.Error(said, duration=None, print_exception=False) from None
-        return pair, gr.DownloadButton(value=str(painted), interactive=True), "\n\n".join(notes)
+            begun = sitting.begin(Path(upload), models[model], options)
+        button = gr.DownloadButton(value=str(painted), interactive=True)
+        return pair, button, "\n\n".join(notes), begun, _marked(begun, pair[1], folder)
 
     with gr.Blocks(title="Colour an old photo", analytics_enabled=False) as app:
         gr.Markdown(INTRODUCTION)
@@ -139,11 +149,20 @@ def build(models: Mapping[str, Colorizer], folder: Path) -> gr.Blocks:
                     buttons=["fullscreen"],  # a preview has no provenance: not to be downloaded
                 )
                 notes = gr.Markdown()
-        inputs, outputs = [upload, model, size, saturation, label], [slider, download, notes]
+                hinting = Hinting(folder)
+        inputs = [upload, model, size, saturation, label]
+        outputs = [slider, download, notes, hinting.sitting, hinting.canvas]
         shown.click(lambda index: made[index], shown, upload, queue=False)
         start.click(colorize, inputs, outputs, api_name="color")
+        hinting.connect(slider, download)
         # What is there to download is no longer this photo's.
         upload.change(lambda: gr.DownloadButton(interactive=False), None, download, queue=False)
+        upload.change(
+            lambda: (gr.DownloadButton(interactive=False), None),
+            None,
+            [hinting.save, hinting.palette],
+            queue=False,
+        )
         upload.change(colorize, inputs, outputs)
         model.change(lambda name: models[name].image_size, model, size, queue=False)
     # One at a time: the others wait, instead of running out of memory together.
@@ -187,6 +206,135 @@ def _preview(source: Path, target: Path) -> str:
     image.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS, reducing_gap=3.0)
     image.save(target, quality=92)
     return str(target)
+
+
+@contextmanager
+def told_of(upload: str | Path) -> Iterator[None]:
+    """Show on the page what is wrong with a file."""
+    try:
+        yield
+    except EXPECTED as error:
+        said = f"{Path(upload).name}: {error}"
+        raise gr.Error(said, duration=None, print_exception=False) from None
+
+
+class Hinting:
+    """The part of the page where a photo is clicked on, and places are given their colours.
+
+    Args: folder: where its pictures lie.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.sitting: gr.State = gr.State(None, time_to_live=KEPT)
+        with gr.Accordion("Hints: you know a colour", open=False):
+            gr.Markdown(HINTS)
+            self.canvas = gr.Image(
+                label="Click where you know the colour",
+                interactive=False,
+                type="filepath",
+                buttons=[],
+                elem_id="canvas",
+            )
+            gr.Markdown(PALETTE)
+            self.palette = gr.Image(
+                show_label=False,
+                container=False,
+                interactive=False,
+                buttons=[],
+                elem_id="palette",
+            )
+            with gr.Row():
+                self.own = gr.ColorPicker(label="Or any colour", value="#3b6ea5", min_width=120)
+                self.give = gr.Button("Give it this colour", min_width=120)
+                self.undo = gr.Button("Undo", min_width=120)
+            with gr.Row():
+                self.load = gr.UploadButton(
+                    "Load hints", file_types=[".csv"], size="sm", min_width=120
+                )
+                self.save = gr.DownloadButton(
+                    "Save hints", size="sm", min_width=120, interactive=False
+                )
+
+    def connect(self, slider: gr.ImageSlider, download: gr.DownloadButton) -> None:
+        """Let clicks do their work. Args: slider, download: of the whole page."""
+        shown = [self.sitting, self.canvas, slider, self.save, download]
+        whole = {"fn": self._whole, "inputs": self.sitting, "outputs": download}
+        self.canvas.select(self._clicked, self.sitting, [self.sitting, self.canvas, self.palette])
+        for event in (
+            self.palette.select(self._chosen, self.sitting, shown),
+            self.give.click(self._given, [self.sitting, self.own], shown),
+            self.undo.click(self._undone, self.sitting, shown),
+            self.load.upload(self._loaded, [self.sitting, self.load], shown),
+        ):
+            # The preview is there at once; the file at full size follows.
+            event.success(**whole)
+
+    def _clicked(self, at: Sitting | None, event: gr.SelectData) -> tuple[Any, ...]:
+        if at is None:
+            return None, None, None
+        at = at.clicked(*map(int, event.index))
+        strip = np.array(at.palette(), np.uint8)[None].repeat(SWATCH, 0).repeat(SWATCH, 1)
+        return at, _marked(at, at.painted(), self._folder), strip
+
+    def _chosen(self, at: Sitting | None, event: gr.SelectData) -> tuple[Any, ...]:
+        return self._shown(at and at.hinted(at.palette()[int(event.index[0]) // SWATCH]))
+
+    def _given(self, at: Sitting | None, shade: str) -> tuple[Any, ...]:
+        return self._shown(at and at.hinted(ImageColor.getrgb(_hexadecimal(shade))))
+
+    def _undone(self, at: Sitting | None) -> tuple[Any, ...]:
+        return self._shown(at and at.undone())
+
+    def _loaded(self, at: Sitting | None, path: str) -> tuple[Any, ...]:
+        with told_of(path):
+            return self._shown(at and at.loaded(Path(path)))
+
+    def _shown(self, at: Sitting | None) -> tuple[Any, ...]:
+        """Paint the preview anew; what there is to download is no longer this."""
+        if at is None:
+            raise gr.Error("Choose a photo first.", print_exception=False)
+        place = Path(mkdtemp(dir=self._folder))
+        painted = at.painted()
+        before, after = place / "before.jpg", place / "after.jpg"
+        Image.fromarray(at.samples).save(before, quality=92)
+        Image.fromarray(painted).save(after, quality=92)
+        saved = gr.DownloadButton(interactive=False)
+        if at.lines:
+            files.write_text(place / f"{at.photo.stem}.csv", at.text())
+            saved = gr.DownloadButton(value=str(place / f"{at.photo.stem}.csv"), interactive=True)
+        off = gr.DownloadButton(interactive=False)
+        return at, _marked(at, painted, self._folder), (str(before), str(after)), saved, off
+
+    def _whole(self, at: Sitting) -> Any:
+        """Paint the photo at its full size."""
+        place = Path(mkdtemp(dir=self._folder))
+        hints = place / HINTS_FILE if at.lines else None
+        if hints is not None:
+            files.write_text(hints, at.text())
+        photo = Photo(at.photo)
+        painted = place / result.output_name(photo, at.options)
+        with told_of(at.photo):
+            result.colorize_file(photo, painted, at.colorizer, at.options, hints)
+        return gr.DownloadButton(value=str(painted), interactive=True)
+
+
+def _hexadecimal(shade: str) -> str:
+    """Return #rrggbb of what a colour picker gives: that, or rgba(r, g, b, a) of floats."""
+    numbers = re.findall(r"[\d.]+", shade)
+    if shade.startswith("#") or len(numbers) < 3:
+        return shade
+    return "#" + bytes(min(255, round(float(one))) for one in numbers[:3]).hex()
+
+
+def _marked(at: Sitting, painted: Any, folder: Path) -> str:
+    """Draw the hints on the preview. Args: painted: it, or its file."""
+    if isinstance(painted, str):
+        with Image.open(painted) as image:
+            painted = np.asarray(image.convert("RGB"))
+    path = Path(mkdtemp(dir=folder)) / "marked.jpg"
+    at.marked(painted).save(path, quality=92)
+    return str(path)
 
 
 def _sweep(folder: Path) -> None:

@@ -112,6 +112,52 @@ def test_a_photo_is_coloured_slid_over_and_downloaded(
     assert outside == []
 
 
+def test_hints_are_clicked_seen_undone_saved_loaded_and_downloaded(
+    served: Served, browser: Browser, tmp_path: Path
+) -> None:
+    photo = grey(tmp_path / "coat.png")
+    ready = "button:has-text('Download at full size'):not([disabled])"
+    with browser.visit(served.address, viewport={"width": 390, "height": 844}) as visit:
+        page = visit.page
+        page.set_input_files("input[type=file]", photo)
+        page.wait_for_selector(ready)
+        page.click("text=Hints: you know a colour")
+        canvas = page.locator("#canvas img")
+        first = canvas.get_attribute("src")
+        # On a phone the picture is smaller than its pixels.
+        box = canvas.bounding_box()
+        canvas.click(position={"x": box["width"] * 0.25, "y": box["height"] * 0.75})
+        page.wait_for_selector("#palette img")
+        page.wait_for_function(f"document.querySelector('#canvas img').src != '{first}'")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.click("button:has-text('Give it this colour')")  # a blue
+        save = page.locator("button:has-text('Save hints'):not([disabled])")
+        save.wait_for()
+        with page.expect_download() as download:
+            save.click()
+        download.value.save_as(tmp_path / "coat.csv")
+        page.wait_for_selector(ready)
+        with page.expect_download() as download:
+            page.click("text=Download at full size")
+        download.value.save_as(tmp_path / "hinted.png")
+        page.click("button:has-text('Undo')")
+        page.wait_for_selector("button:has-text('Save hints')[disabled]")
+        page.wait_for_selector(ready)
+        page.locator("input[type=file]").last.set_input_files(tmp_path / "coat.csv")
+        page.wait_for_selector("button:has-text('Save hints'):not([disabled])")
+    header, line = (tmp_path / "coat.csv").read_text().splitlines()
+    assert header == "x,y,color,radius"
+    x, y, color, _ = line.split(",")
+    assert abs(int(x) - 75) <= 2
+    assert abs(int(y) - 150) <= 2
+    assert color == "#3b6ea5"
+    with Image.open(tmp_path / "hinted.png") as image:
+        red, _, blue = np.asarray(image.convert("RGB")).astype(int)[int(y), int(x)]
+        assert blue > red + 20  # the model paints red
+        assert b"hints=1 by a person, from hints.csv" in image.info["xmp"]
+    assert visit.errors == []
+
+
 def test_settings_and_examples_work_on_a_phone(served: Served, browser: Browser) -> None:
     with browser.visit(served.address, viewport={"width": 390, "height": 844}) as visit:
         page = visit.page
