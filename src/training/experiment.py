@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src import files, ranks
 from src.data.datamodule import ColorizationData
-from src.errors import UserError, require_one_of
+from src.errors import UserError, require, require_one_of
 from src.training import flags, launcher, loggers, metrics_csv, run_folder, summary, validation
 from src.training.checkpointing import WholeCheckpointIO
 from src.training.module import ColorizationModule
@@ -45,11 +45,7 @@ def _train(config: DictConfig) -> dict[str, float]:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     model: ColorizationModule = instantiate(config.model)
     _require_judgeable(model, data)
-    if config.callbacks.get("attention") and not model.generator.has_attention:
-        raise UserError(
-            "callbacks.attention=true: expected a generator with attention maps, such as "
-            "model=attention_unet"
-        )
+    _require_attention(model, config.callbacks.get("attention", False))
     callbacks = _instantiate_each(config.callbacks)
     log_to = _instantiate_each(config.logger)
     with flags.named():
@@ -143,6 +139,15 @@ def _require_judgeable(model: ColorizationModule, data: ColorizationData) -> Non
         raise UserError(
             f"data.image_size={data.image_size}: expected at least {least}, the smallest pictures "
             f"that {type(model.discriminator).__name__} can judge, or model/discriminator=none"
+        )
+
+
+def _require_attention(model: ColorizationModule, asked: object) -> None:
+    require(isinstance(asked, bool), "callbacks.attention", asked, "true or false")
+    if asked and not model.generator.has_attention:
+        raise UserError(
+            "callbacks.attention=true: expected a generator with attention maps, such as "
+            "model=attention_unet"
         )
 
 

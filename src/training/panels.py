@@ -16,7 +16,7 @@ from torch.utils.data import default_collate
 
 from src import color, plots
 from src.data.datamodule import ColorizationData
-from src.errors import require, require_whole
+from src.errors import require_whole
 from src.images import write_image
 from src.training.module import ColorizationModule
 
@@ -32,7 +32,6 @@ class Panels(Callback):
 
     def __init__(self, folder: str, count: int = 4, attention: bool = False) -> None:
         require_whole("callbacks.panels.count", count, 1)
-        require(isinstance(attention, bool), "callbacks.attention", attention, "true or false")
         self.folder = Path(folder)
         self.count = count
         self.attention = attention
