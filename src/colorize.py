@@ -47,6 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
             raise UserError(
                 f"--method {method} takes colours of others: name a --reference PICTURE"
             )
+        elif colorizer.takes_hints and method is not None and hints is None:
+            raise UserError(f"--method {method} spreads hints only: give some with --hints FILE")
         if STANDARD in photos:
             pipe.run(colorizer, options, hints)
             return

@@ -452,6 +452,7 @@ def test_hints_beside_photos_are_no_photos(tmp_path: Path, colorize: Colorize) -
         (["a.jpg", "b.jpg", "--hints", "h.csv"], "--hints h.csv is one photo's: for several"),
         (["album", "--hints", "h.csv"], "--hints h.csv is one photo's: for several"),
         (["a.jpg", "--hints", "absent.png"], "no hints at absent.png"),
+        (["a.jpg", "--method", "scribbles"], "--method scribbles spreads hints only"),
         (["a.jpg", "--hints", "empty"], "such as a.png or a.csv; there is none"),
         (["two.tif", "--hints", "h.csv"], "it has 2 pages"),
         (["a.jpg", "--hints", "a.png"], "a.png"),
