@@ -154,7 +154,8 @@ class EpochShuffle(Sampler[tuple[int, int]]):
 
     Args:
         folders: the folder of each picture.
-        max_per_folder: pictures that an epoch shows of each folder, others each time; None: all.
+        max_per_folder: pictures that a pass shows of each folder, others each time; None: all.
+        crops: that an epoch shows, of one pass after another; None: those of a pass.
     """
 
     def __init__(
@@ -164,10 +165,12 @@ class EpochShuffle(Sampler[tuple[int, int]]):
         rank: int = 0,
         ranks: int = 1,
         max_per_folder: int | None = None,
+        crops: int | None = None,
     ) -> None:
         self.folders = folders
         self.most = len(folders) if max_per_folder is None else max_per_folder
         self.length = sum(min(self.most, count) for count in Counter(folders).values())
+        self.crops = self.length if crops is None else crops
         self.seed = seed
         self.rank = rank
         self.ranks = ranks
@@ -177,14 +180,21 @@ class EpochShuffle(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.length // self.ranks
+        return self.crops // self.ranks
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        generator = torch.Generator().manual_seed(mixed_seed(self.seed, self.epoch))
+        start = self.epoch * self.crops
+        first, skipped = divmod(start, self.length)
+        last = (start + self.crops - 1) // self.length
+        keys = [key for number in range(first, last + 1) for key in self._pass(number)]
+        end = skipped + len(self) * self.ranks
+        return iter(keys[skipped + self.rank : end : self.ranks])
+
+    def _pass(self, number: int) -> Iterator[tuple[int, int]]:
+        generator = torch.Generator().manual_seed(mixed_seed(self.seed, number))
         order = self._capped(torch.randperm(len(self.folders), generator=generator).tolist())
         seeds = torch.randint(2**63 - 1, (self.length,), generator=generator).tolist()
-        mine = slice(self.rank, len(self) * self.ranks, self.ranks)
-        return iter(zip(order[mine], seeds[mine], strict=True))
+        return zip(order, seeds, strict=True)
 
     def _capped(self, order: Sequence[int]) -> list[int]:
         shown = Counter[str]()

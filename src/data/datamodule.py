@@ -44,6 +44,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         repeat: how often an epoch goes through the training pictures; for a handful of them.
         max_per_folder: training pictures that an epoch shows of each folder, others each time, so
             that no large class sets the colours of everything; None shows all.
+        epoch_crops: crops that an epoch shows, however many pictures there are; None: one of each.
         fit_images: training pictures on which every validation also measures the fit.
         num_workers: loading processes of each rank; None takes one a core, up to 8.
         seed: of shuffling and augmentation.
@@ -69,6 +70,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         aging: bool = False,
         repeat: int = 1,
         max_per_folder: int | None = None,
+        epoch_crops: int | None = None,
         fit_images: int = 32,
         num_workers: int | None = None,
         seed: int = 0,
@@ -86,6 +88,8 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         require_whole("data.repeat", repeat, 1)
         if max_per_folder is not None:
             require_whole("data.max_per_folder", max_per_folder, 1)
+        if epoch_crops is not None:
+            require_whole("data.epoch_crops", epoch_crops, batch_size)
         require_whole("data.fit_images", fit_images, 1)
         require_whole("data.num_workers", 0 if num_workers is None else num_workers, 0)
         require_whole("data.seed", seed, 0)
@@ -98,6 +102,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
         self.aging = aging
         self.repeat = repeat
         self.max_per_folder = max_per_folder
+        self.epoch_crops = epoch_crops
         self.fit_images = fit_images
         self.num_workers = ranks.default_workers() if num_workers is None else num_workers
         self.seed = seed
@@ -132,7 +137,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
     def _few(self, subsets: Subsets) -> Subsets:
         """Keep of each subset what overfit_batches asks for."""
         asked = self.overfit_batches
-        self.repeat, self.max_per_folder = 1, None
+        self.repeat, self.max_per_folder, self.epoch_crops = 1, None, None
         return {
             subset: _spread(
                 own, math.ceil(asked * (len(own) if isinstance(asked, float) else self.batch_size))
@@ -150,7 +155,9 @@ class ColorizationData(lightning.LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader[Any]:
         pictures = [*self.pictures_to_cut()] * self.repeat
         folders = [picture.folder for picture in pictures]
-        sampler = EpochShuffle(folders, self.seed, *ranks.this_and_all(), self.max_per_folder)
+        sampler = EpochShuffle(
+            folders, self.seed, *ranks.this_and_all(), self.max_per_folder, self.epoch_crops
+        )
         # Lightning sets it only after loading processes have asked for the first pictures.
         sampler.set_epoch(self.first_epoch)
         return self._loader(
@@ -158,7 +165,7 @@ class ColorizationData(lightning.LightningDataModule, ABC):
             # To overfit, each epoch shows the very same crops.
             sampler=list(sampler) if self.overfit_batches else sampler,
             # A last batch of another size would make compiled networks compile again.
-            drop_last=sampler.length > self.batch_size,
+            drop_last=sampler.crops > self.batch_size,
         )
 
     def pictures_to_cut(self) -> Sequence[Picture]:

@@ -116,6 +116,7 @@ class ShardsData(ColorizationData):
         super().__init__(**loading)
         everything = self.max_per_folder is None
         require(everything, "data.max_per_folder", self.max_per_folder, "null for shards")
+        require(self.epoch_crops is None, "data.epoch_crops", self.epoch_crops, "null for shards")
         require(isinstance(root, str), "data.root", root, "a folder of shards, or its address")
         scheme, separator, _ = root.partition("://")
         require(

@@ -13,7 +13,10 @@ from src import pace
 
 
 class Throughput(Callback):
-    """Log train/images_per_s: pictures over the time that training steps and loading took."""
+    """Log train/images_per_s: pictures over the time that training steps and loading took.
+
+    An epoch's first batch, which waits for loading processes to start, counts only until the next.
+    """
 
     def __init__(self) -> None:
         self._images = 0
@@ -25,9 +28,11 @@ class Throughput(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        now = time.perf_counter()
         self._images += len(batch["name"]) * trainer.world_size
-        rate = self._images / (time.perf_counter() - self._start)
-        module.log("train/images_per_s", rate, prog_bar=True)
+        module.log("train/images_per_s", self._images / (now - self._start), prog_bar=True)
+        if batch_idx == 0:
+            self._images, self._start = 0, now
 
 
 class Progress(TQDMProgressBar):

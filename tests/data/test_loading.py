@@ -94,6 +94,19 @@ def test_an_epoch_shows_no_more_of_a_folder_than_it_may_and_others_the_next_time
     assert first & large != second & large
 
 
+@pytest.mark.parametrize("crops", [4, 10, 25])
+def test_epochs_of_any_length_go_on_where_the_one_before_ended(crops: int) -> None:
+    def epochs(*own: int | None) -> list[tuple[int, int]]:
+        sampler, shown = EpochShuffle([""] * 10, 0, 0, 1, None, *own), []
+        for number in range(100 // sampler.crops):
+            sampler.set_epoch(number)
+            assert len(sampler) == len([*sampler]) == sampler.crops
+            shown += [*sampler]
+        return shown
+
+    assert epochs(crops) == epochs(None)
+
+
 def test_training_shows_pictures_in_other_tones_and_evaluation_as_they_are(photos: Path) -> None:
     data = FolderData(
         root=str(photos), report_dir="run", image_size=32, batch_size=8, num_workers=0, tone=0.5
