@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from src.colorizers.colorizer import Colorizer
+from src.colorizers.colorizer import Colorizer, Hints
+from src.inference.hints import Strokes
 from src.inference.prediction import predict
 
 
@@ -67,3 +68,20 @@ def test_missing_memory_is_told_from_a_fault_of_the_program() -> None:
         predict(SAMPLES, Failing(2**48))
     with pytest.raises(RuntimeError, match="invalid for input"):
         predict(SAMPLES, Failing(1))
+
+
+def test_a_colouriser_that_takes_hints_is_given_them_at_its_own_size() -> None:
+    class Obedient(Lopsided):
+        takes_hints = True
+
+        def __call__(self, L: Tensor, hints: object = None, reference: object = None) -> Tensor:
+            assert isinstance(hints, Hints)
+            assert hints.mask.shape == L.shape
+            return hints.ab
+
+    rgb, mask = np.zeros((96, 96, 3), np.uint8), np.zeros((96, 96), bool)
+    rgb[10, 80], mask[10, 80] = (200, 40, 40), True
+    strokes = Strokes(rgb, mask, "a test")
+    for views in (1, 2):
+        ab = predict(SAMPLES, Obedient(), views=views, strokes=strokes).ab
+        assert ab.abs().sum(dim=1).nonzero().tolist() == [[0, 5, 40]]
