@@ -36,6 +36,12 @@ SHORTER = {
     r"hydra\.launcher\.n_jobs=.*": "hydra.launcher.n_jobs=1",
 } | ({} if torch.cuda.is_available() else {"trainer=gpu": ""})
 
+# What shortens a sweep through all systems.
+OF_THE_STORY = {
+    "experiment=report_rates": ["model=cnn", "trainer.max_time=00:00:00:02"],
+    "experiment=report_story": ["model=cnn", "seed=0", "trainer.limit_train_batches=2"],
+}
+
 
 def commands(page: Path) -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL)
@@ -101,7 +107,8 @@ def start(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
         arguments = [*words, *(o for o in SHRUNK if not o.startswith(("logger", "callbacks")))]
         end = "Everything is in "
     if name == "src.train":
-        arguments = [word for word in map(shorter, arguments) if word]
+        more = [word for one in arguments for word in OF_THE_STORY.get(one, [])]
+        arguments = [word for word in map(shorter, [*arguments, *more]) if word]
         end = "RUN is finished" if arguments == ["resume=RUN"] else "Everything is in "
         arguments += [] if "resume=RUN" in arguments else SHRUNK
     elif name != "src.pretrain":

@@ -27,6 +27,7 @@ PATHS = {
     "logger.wandb.folder",
     "model.init_encoder",
     "model.init_generator",
+    "rates",
     "reference",
     "resume",
     "run.folder",

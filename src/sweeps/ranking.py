@@ -28,7 +28,8 @@ class Run:
         status: done, pruned, failed, or unfinished.
         reason: why it failed.
         score: the best value of the sweep's metric; None where it has none.
-        figures: the test figures of its best checkpoint.
+        figures: the test figures of its best checkpoint, its parameters, and its rate.
+        folder: where it is.
     """
 
     settings: Mapping[str, str]
@@ -36,6 +37,7 @@ class Run:
     reason: str
     score: float | None
     figures: Mapping[str, float]
+    folder: Path
 
     @property
     def group(self) -> str:
@@ -70,6 +72,7 @@ def find_runs(folder: Path, mode: Mode) -> list[Run]:
                 result.get("reason", ""),
                 result.get("score"),
                 result.get("figures", {}),
+                place,
             )
         )
     sign = 1 if mode == "min" else -1

@@ -19,7 +19,7 @@ from src import errors, files
 from src.commands import overrides
 from src.errors import UserError
 from src.images import write_image
-from src.sweeps import ranking
+from src.sweeps import page, ranking
 from src.training import run_folder
 
 DESCRIPTION = "sweep.json"
@@ -88,12 +88,14 @@ class Sweep(Callback):
             runs = ranking.find_runs(folder, config.mode)
             all_ended = all(run.status in ("done", "pruned") for run in runs)
             files.write_text(folder / "sweep.csv", ranking.as_csv(runs, config.monitor))
+            page.write(folder, runs, config.monitor, config.mode)
             if any(run.score is not None for run in runs):
                 drawn = Image.fromarray(ranking.as_plot(runs, config.monitor))
                 write_image(drawn, folder / "sweep.png")
             _describe(folder, config, finished=all_ended)
             self._lock.release()
             print(ranking.as_table(runs, config.monitor, config.mode))
+            print(f"The page: {files.from_here(folder / page.PAGE)}")
             print(f"Everything is in {files.from_here(folder)}", flush=True)
         if not all_ended:
             sys.exit(1)

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import lightning
+import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from src import files, ranks
+from src.data.crops import mixed_seed
 from src.data.datamodule import ColorizationData
 from src.errors import UserError, require, require_one_of
 from src.training import flags, launcher, loggers, metrics_csv, run_folder, summary, validation
@@ -56,6 +58,7 @@ def _train(config: DictConfig) -> dict[str, float]:
                 launcher.EndAtSigterm(),
                 PictureRecord(folder),
                 _when_pictures_are_found(config),
+                _seeded_by_epoch(config.seed),
             ],
             logger=log_to,
             plugins=[WholeCheckpointIO()],
@@ -83,7 +86,7 @@ def _train(config: DictConfig) -> dict[str, float]:
         "pruned" if pruned else "done",
         reason=f"after {trainer.current_epoch} epochs" if pruned else "",
         score=cast(Any, trainer.checkpoint_callback).best_model_score.item(),
-        figures=figures,
+        figures=figures | _cost(model, folder),
     )
     upload = loggers.finish(failed=False)
     if trainer.is_global_zero:
@@ -92,6 +95,15 @@ def _train(config: DictConfig) -> dict[str, float]:
             print(summary.test_table(figures, f"{config.run.model}, best.ckpt", data.protocol))
         print(summary.closing(files.from_here(folder), data.next_step, upload))
     return figures
+
+
+def _seeded_by_epoch(seed: int) -> LambdaCallback:
+    """Let what is drawn in training, as by dropout, not depend on where a run was resumed."""
+
+    def draw_anew(trainer: lightning.Trainer, *_: Any) -> None:
+        torch.manual_seed(mixed_seed(seed, trainer.current_epoch, trainer.global_rank))
+
+    return LambdaCallback(on_train_epoch_start=draw_anew)
 
 
 def _when_pictures_are_found(config: DictConfig) -> LambdaCallback:
@@ -111,6 +123,13 @@ def _say_what_is_left(folder: Path, error: BaseException) -> None:
     # Anything else, such as a mistake, would end it again.
     if isinstance(error, SystemExit | KeyboardInterrupt | OSError):
         print(f"To resume it: {run_folder.resume_command(folder)}", flush=True)
+
+
+def _cost(model: ColorizationModule, folder: Path) -> dict[str, float]:
+    """Return the generator's parameters, and how fast the last epoch was."""
+    rates = [row["train/images_per_s"] for row in metrics_csv.read(folder / "metrics.csv")]
+    parameters = sum(one.numel() for one in model.generator.parameters())
+    return {"parameters": parameters, "images_per_s": float([*filter(None, rates)][-1])}
 
 
 def _fit(folder: Path) -> dict[str, float]:

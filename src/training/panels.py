@@ -20,12 +20,15 @@ from src.errors import require_whole
 from src.images import write_image
 from src.training.module import ColorizationModule
 
+TEST_PANEL = "test.png"  # bare rows of TEST_PICTURES squares: grey, coloured by best.ckpt, truth
+TEST_PICTURES = 8
+
 
 class Panels(Callback):
-    """After each validation, the same pictures: grey, predicted, truth.
+    """After each validation, the same pictures: grey, predicted, truth; and at last test pictures.
 
     Args:
-        folder: where `epoch_0001.png` and so on go.
+        folder: where `epoch_0001.png` and so on, and TEST_PANEL, go.
         count: pictures from training, and as many that were held out.
         attention: also where the network looks, white most of all, if it has such maps.
     """
@@ -57,6 +60,19 @@ class Panels(Callback):
             if isinstance(logger, WandbLogger):
                 # No step: Lightning's is counted twice with two optimisers.
                 logger.experiment.log({"panel": wandb.Image(grid), "epoch": trainer.current_epoch})
+
+    @rank_zero_only
+    def on_test_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        if cast(Any, trainer).fast_dev_run:
+            return
+        data = cast(ColorizationData, cast(Any, trainer).datamodule)
+        shown = data.eval_pictures("test", TEST_PICTURES)
+        rgb = default_collate([shown[i]["rgb"] for i in range(len(shown))])
+        L, ab = color.uint8_to_L_ab(rgb.to(module.device))
+        predicted = module.inference_generator(L).float()
+        rows = [color.L_ab_to_uint8(L, own) for own in (torch.zeros_like(ab), predicted, ab)]
+        bare = torch.stack(rows).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
+        write_image(Image.fromarray(bare.cpu().numpy()), self.folder / TEST_PANEL)
 
     def _draw(self, module: ColorizationModule, title: str) -> UInt8[ndarray, "h w 3"]:
         L, ab = color.uint8_to_L_ab(self._rgb.to(module.device))

@@ -12,14 +12,14 @@ from typing import Any, Literal, cast
 import yaml
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from src import files, ranks
 from src.colorizers import checkpoint
 from src.commands.overrides import key_of
 from src.data import picture_list
 from src.data.picture_list import Listed
-from src.errors import UserError, require_whole
+from src.errors import UserError, require_number, require_whole
 from src.training import launcher
 
 CONFIG = Path(".hydra", "config.yaml")
@@ -57,9 +57,15 @@ def resume_command(folder: Path) -> str:
 
 
 def self_contained(config: DictConfig) -> DictConfig:
-    """Copy a configuration with what it asks Hydra for filled in, since Hydra will be gone."""
+    """Copy a configuration with what it asks Hydra for filled in, since Hydra will be gone.
+
+    Raises: UserError: if that cannot be had.
+    """
     copy = OmegaConf.create(cast(Any, OmegaConf.to_container(config)))
-    copy.run = OmegaConf.to_container(config.run, resolve=True)
+    try:
+        copy.run = OmegaConf.to_container(config.run, resolve=True)
+    except InterpolationResolutionError as error:  # omegaconf keeps only the text of what it met
+        raise UserError(str(error).splitlines()[0].partition("interpolation: ")[2]) from error
     return copy
 
 
@@ -179,6 +185,23 @@ def read_result(folder: Path) -> dict[str, Any]:
     return files.read_json(folder / RESULT)
 
 
+def epoch_crops(rates: str, model: str, minutes: float, epochs: int) -> int:
+    """Return how many crops each of `epochs` has that together take so many minutes.
+
+    Args: rates: a sweep's folder in which `model` was trained with the machine to itself.
+    Raises: UserError: if there is no such run.
+    """
+    require_number("minutes", minutes, 0, open_ends=True)
+    for config in sorted(Path(rates).glob(f"*/{CONFIG}")):
+        rate = read_result(config.parents[1]).get("figures", {}).get("images_per_s")
+        if rate is not None and OmegaConf.load(config).run.model == model:
+            return max(1, round(rate * 60 * minutes / epochs))
+    raise UserError(
+        f"rates={rates}: expected a run of {model} in it, since its rate tells its budget: "
+        "python -m src.train experiment=report_rates data.root=DIR makes one of each"
+    )
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of `folder` during the block; one process does so for all its ranks."""
@@ -191,6 +214,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+OmegaConf.register_new_resolver("epoch_crops", epoch_crops, replace=True)
 OmegaConf.register_new_resolver(
     # Hydra makes a folder and writes a configuration for every process: only a new run needs them.
     "if_new",

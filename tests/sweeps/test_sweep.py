@@ -36,6 +36,12 @@ def read(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def judged(folder: Path) -> list[dict[str, str]]:
+    """The table of a sweep but for how fast its runs were."""
+    rows = read(folder / "sweep.csv")
+    return [{name: x for name, x in row.items() if name != "images_per_s"} for row in rows]
+
+
 def test_runs_that_fail_stand_in_the_ranking_and_the_others_go_on(
     photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,6 +72,10 @@ def test_runs_that_fail_stand_in_the_ranking_and_the_others_go_on(
     assert "(2)" in table
     with Image.open(folder / "sweep.png") as image:
         assert min(image.size) > 100
+    page = (folder / "sweep.html").read_text()
+    assert page.count("<img") == 4  # of two learning rates, truth and grey
+    assert f"{float(rows[0]['parameters']) / 1e6:.2f}</td>" in page
+    assert page.count("lr=-1: failed") == 2
 
     # The same command resumes in the same folder, with what is not done.
     assert sweep(monkeypatch, *arguments) == 1
@@ -83,7 +93,7 @@ def test_a_run_of_a_killed_sweep_is_resumed(
     assert sweep(monkeypatch, *arguments) == 0
     folder = only_sweep()
     assert len(read(folder / "sweep.csv")) == 2
-    before = (folder / "sweep.csv").read_text()
+    before = judged(folder)
     # As SIGKILL would have left it in the second run's test.
     (folder / "seed-1" / "result.json").unlink()
     description = json.loads((folder / "sweep.json").read_text())
@@ -94,11 +104,27 @@ def test_a_run_of_a_killed_sweep_is_resumed(
     assert f"resuming the sweep in {folder}" in printed
     assert "seed-0: done before" in printed
     assert f"resuming {folder}/seed-1 after 1 completed epochs" in printed
-    assert (folder / "sweep.csv").read_text() == before
+    assert judged(folder) == before
     # A finished sweep is not resumed: the same command repeats it.
     new = folder.with_name("new")
     assert sweep(monkeypatch, *arguments, f"hydra.sweep.dir={new}") == 0
-    assert read(new / "sweep.csv") == read(folder / "sweep.csv")
+    assert judged(new) == before
+
+
+def test_the_story_trains_each_system_by_its_rate(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (Path("rates") / "cnn" / ".hydra").mkdir(parents=True)
+    Path("rates/cnn/.hydra/config.yaml").write_text("run:\n  model: cnn\n")
+    run_folder.write_result(Path("rates/cnn"), "done", figures={"images_per_s": 0.2})
+    arguments = ("experiment=report_story", "model=cnn,unet", "seed=0", f"data.root={photos}")
+    assert sweep(monkeypatch, *arguments, "rates=rates", "minutes=2", "trainer.max_epochs=2") == 1
+    done, failed = read(only_sweep() / "sweep.csv")
+    assert (done["model"], failed["model"]) == ("cnn", "unet")
+    assert failed["reason"].startswith("rates=rates: expected a run of unet in it")
+    metrics = read(only_sweep() / "model-cnn" / "metrics.csv")
+    # 0.2 x 120 crops, in batches of 4.
+    assert max(int(row["step"]) for row in metrics if row["train/g_loss"]) == 24 / 4 - 1
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ from PIL import Image
 
 from src import train
 from src.colorizers.checkpoint import load
-from src.training import launcher, metrics_csv
+from src.errors import UserError
+from src.training import launcher, metrics_csv, run_folder
 from src.training.run_folder import folder_name, locked, resume_command, resumed
 from tests.conftest import ROOT, TINY, made_once, read_by_shell, run_train
 
@@ -361,3 +362,17 @@ def test_how_a_run_ended_is_kept(whole: Path) -> None:
     ]
     assert result["score"] == pytest.approx(min(errors))
     assert result["figures"]["test/ab_mae_zero"] > 0
+
+
+def test_a_budget_is_what_a_system_trains_on_in_its_minutes(tmp_path: Path) -> None:
+    for name, rate in {"unet": 20.0, "cnn": 100.0}.items():
+        config = tmp_path / name / ".hydra" / "config.yaml"
+        config.parent.mkdir(parents=True)
+        config.write_text(f"run:\n  model: {name}\n")
+        run_folder.write_result(tmp_path / name, "done", figures={"images_per_s": rate})
+    assert run_folder.epoch_crops(str(tmp_path), "cnn", 2, 5) == 100 * 60 * 2 / 5
+    assert run_folder.epoch_crops(str(tmp_path), "unet", 0.5, 1) == 20 * 30
+    with pytest.raises(UserError, match=r"expected a run of pix2pix in it, .* makes one of each"):
+        run_folder.epoch_crops(str(tmp_path), "pix2pix", 2, 5)
+    with pytest.raises(UserError, match="minutes=0: expected a number"):
+        run_folder.epoch_crops(str(tmp_path), "cnn", 0, 5)
