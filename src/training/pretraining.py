@@ -122,12 +122,12 @@ def _draw(stack: StackedAutoencoders, data: ColorizationData, path: Path) -> Non
     samples = [source[i] for source in (seen, held_out) for i in range(len(source))]
     L, _ = color.uint8_to_L_ab(default_collate([sample["rgb"] for sample in samples]))
     rows = {"grey": L} | {
-        f"layer {depth}": stack.rebuilt(L.to(stack.device), depth).float().cpu()
+        f"from layer {depth}": stack.rebuilt(L.to(stack.device), depth).float().cpu()
         for depth in range(1, len(stack.stack) + 1)
     }
     pictures = {name: [*_grey(values)] for name, values in rows.items()}
     columns = ["training"] * len(seen) + ["held out"] * len(held_out)
-    drawn = plots.picture_grid(pictures, columns, "rebuilt from each layer's codes")
+    drawn = plots.picture_grid(pictures, columns, "")  # a title would lie on the columns' names
     write_image(Image.fromarray(drawn), path)
 
 
