@@ -12,13 +12,14 @@ from pathlib import Path
 
 from src import errors, images
 from src.colorizers import registry
-from src.colorizers.colorizer import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, VIEWS
-from src.errors import UserError, require_number
+from src.colorizers.colorizer import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, VIEWS, Colorizer
+from src.errors import UserError, require_number, require_whole
 from src.inference import pipe, references
 from src.inference.batch import Batch, expanded
 from src.inference.result import Options
 
 STANDARD = Path("-")
+DEFAULT_PROPOSALS, MOST_PROPOSALS = 4, 16
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -26,6 +27,8 @@ def main(arguments: list[str] | None = None) -> None:
     photos, output, overwrite = (given.pop(name) for name in ("photos", "output", "overwrite"))
     method, checkpoint = given.pop("method"), given.pop("checkpoint")
     megapixels, hints = given.pop("max_megapixels"), given.pop("hints")
+    count, number = given["proposals"], given.pop("number")
+    given["proposals"] = ()
     paths = [one for path in given.pop("reference") for one in expanded(path)]
     options = Options(**given)
     with errors.ending_for_people():
@@ -39,6 +42,8 @@ def main(arguments: list[str] | None = None) -> None:
             images.allow_megapixels(megapixels)
         if STANDARD in photos:
             pipe.require(photos, output)
+            if count is not None or options.uncertainty:
+                raise UserError("- has no folder for --proposals and --uncertainty: name a file")
         colorizer = registry.load(method, checkpoint)
         if paths:
             colorizer = registry.following(colorizer)
@@ -49,6 +54,8 @@ def main(arguments: list[str] | None = None) -> None:
             )
         elif colorizer.takes_hints and method is not None and hints is None:
             raise UserError(f"--method {method} spreads hints only: give some with --hints FILE")
+        if count is not None or number is not None:
+            colorizer, options = _proposed(colorizer, options, count, number)
         if STANDARD in photos:
             pipe.run(colorizer, options, hints)
             return
@@ -59,6 +66,26 @@ def main(arguments: list[str] | None = None) -> None:
         if said := batch.on_bytes():
             print(said)
         sys.exit(1 if batch.failed else 0)
+
+
+def _proposed(
+    colorizer: Colorizer, options: Options, count: int | None, number: int | None
+) -> tuple[Colorizer, Options]:
+    """Return the colouriser of the proposal that is kept, and options for a sheet of all.
+
+    Raises: UserError: if there are none of this colouriser, or no such one.
+    """
+    from src.colorizers.proposals import proposals
+
+    of = DEFAULT_PROPOSALS if count is None else count
+    require_whole("--proposals", of, 2, MOST_PROPOSALS)
+    require_whole("--proposal", 1 if number is None else number, 1, of)
+    each = proposals(colorizer, of)
+    if count is not None:
+        options = replace(options, proposals=each)
+    if number is not None:
+        colorizer, options = each[number - 1], replace(options, proposal=f"{number} of {of}")
+    return colorizer, options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,6 +122,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PICTURE",
         help=reference,
     )
+    several = (
+        "also write NAME_proposals.jpg, a sheet of so many plausible colourings with numbers, 2 to "
+        f"{MOST_PROPOSALS}"
+    )
+    add("--proposals", type=int, metavar="N", help=several)
+    kept = f"keep this one of the N, or of {DEFAULT_PROPOSALS}, as the result"
+    add("--proposal", dest="number", type=int, metavar="K", help=kept)
+    guessed = "also write NAME_uncertainty.png, light where the colour is a guess"
+    add("--uncertainty", action="store_true", help=guessed)
     size = "short side that the network sees (as trained); more gives finer, other colours"
     add("--size", type=int, metavar="PIXELS", help=size)
     views = "predictions that are averaged: 1; 2, the mirror image too; 6, both at three sizes"

@@ -20,6 +20,7 @@ from src.commands.command import workers
 from src.data.crops import Picture
 from src.errors import UserError, require, require_number, require_one_of, require_whole
 from src.evaluation import contestants, examples, followings, matching, pretrained, report, results
+from src.evaluation.guesses import judge_guesses
 from src.evaluation.held_out import HeldOut, held_out
 from src.evaluation.hinted import MOST, Hinted, judge_hinted
 from src.evaluation.judge import Judge, Judged
@@ -111,6 +112,14 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     found = results.totals(judged)
     hinted = _hinted(config, field, shown, judge, num_workers, folder)
     content = _content(config, typed, guard, field, judged, found)
+    if config.uncertainty and field.checkpoints:
+        content["uncertainty"] = judge_guesses(field.checkpoints, shown, num_workers)
+        content["notes"] += [
+            f"{name}: rank correlation of uncertainty and error "
+            f"{results.said(own['within_pictures'], 2)} within pictures, "
+            f"{results.said(own['over_pictures'], 2)} over pictures"
+            for name, own in content["uncertainty"].items()
+        ]
     content |= {"left_out": faults, "hints": {} if hinted is None else hinted.totals()}
     results.write_json(folder / FIGURES, content)
     results.write_rows(folder / ROWS, judged, chosen.classes)
@@ -153,7 +162,7 @@ def _require_sense(config: DictConfig) -> None:
     _counts(config.hints)
     require_one_of("protocol", config.protocol, list(PROTOCOLS))
     require_one_of("subset", config.subset, SUBSETS)
-    for name in ("keep_grey", "fid", "lpips"):
+    for name in ("keep_grey", "fid", "lpips", "uncertainty"):
         require(isinstance(config[name], bool), name, config[name], "true or false")
     for name in _list(config.methods):
         require_one_of("methods", name, list(registry.METHODS))

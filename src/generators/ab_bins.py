@@ -34,6 +34,20 @@ class Bins(ABC):
     def ab(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 2 i j"]:
         """Return a colour in [-1, 1] for the logits of each place."""
 
+    @abstractmethod
+    def drawn(
+        self, logits: Float[Tensor, "b q i j"], lot: Float[Tensor, "b 2 i j"]
+    ) -> Float[Tensor, "b 2 i j"]:
+        """Return one of the likely colours for each place, by its lot in [0, 1] for a and for b.
+
+        Lots at random give colours as often as they are likely; like places with the same lot get
+        like colours.
+        """
+
+    @abstractmethod
+    def spread(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 1 i j"]:
+        """Return the standard deviation of colour at each place, in units of [-1, 1]."""
+
 
 class JointBins(Bins):
     """A grid over the ab plane, 12 Lab units apart; what lies outside sRGB is never met.
@@ -109,6 +123,27 @@ class JointBins(Bins):
         steps = torch.linspace(-1, 1, self.STEPS, device=like.device, dtype=like.dtype)
         return torch.stack([steps.repeat_interleave(self.STEPS), steps.repeat(self.STEPS)], dim=1)
 
+    def drawn(
+        self, logits: Float[Tensor, "b q i j"], lot: Float[Tensor, "b 2 i j"]
+    ) -> Float[Tensor, "b 2 i j"]:
+        shares = self._shares(logits)
+        a = _quantile(shares.sum(dim=2), lot[:, 0])
+        low, beyond = _between(a / (self.STEPS - 1), self.STEPS)
+        bins = torch.stack([low, low + 1], dim=1)[:, :, None]
+        near = shares.gather(1, bins.expand(-1, -1, self.STEPS, -1, -1))
+        given_a = torch.lerp(near[:, 0], near[:, 1], beyond[:, None])
+        b = _quantile(given_a / given_a.sum(dim=1, keepdim=True).clamp(min=1e-12), lot[:, 1])
+        return torch.stack([a, b], dim=1) * (2 / (self.STEPS - 1)) - 1
+
+    def spread(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 1 i j"]:
+        shares = self._shares(logits)
+        steps = torch.linspace(-1, 1, self.STEPS, device=logits.device)
+        variance = _variance(shares.sum(dim=2), steps) + _variance(shares.sum(dim=1), steps)
+        return variance.sqrt()
+
+    def _shares(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b s s i j"]:
+        return logits.float().softmax(dim=1).unflatten(1, (self.STEPS, self.STEPS))
+
 
 class AxisBins(Bins):
     """A histogram of a, and one of b, each for itself; their bins are finest near grey.
@@ -140,6 +175,47 @@ class AxisBins(Bins):
         within = ((0.5 - below) / share.clamp(min=1e-6)).clamp(0, 1)
         place = (middle + within - 0.5)[:, :, 0] * 2 / (self.STEPS - 1) - 1
         return torch.sinh(place.clamp(-1, 1) * self.SPAN) * self.FINE
+
+    def drawn(
+        self, logits: Float[Tensor, "b q i j"], lot: Float[Tensor, "b 2 i j"]
+    ) -> Float[Tensor, "b 2 i j"]:
+        places = [
+            _quantile(*both) for both in zip(self._shares(logits), lot.unbind(1), strict=True)
+        ]
+        return self._color(torch.stack(places, dim=1))
+
+    def spread(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 1 i j"]:
+        steps = self._color(torch.arange(self.STEPS, device=logits.device))
+        a, b = (_variance(own, steps) for own in self._shares(logits))
+        return (a + b).sqrt()
+
+    def _shares(self, logits: Float[Tensor, "b q i j"]) -> tuple[Float[Tensor, "b s i j"], ...]:
+        return logits.float().unflatten(1, (2, self.STEPS)).softmax(dim=2).unbind(dim=1)
+
+    def _color(self, place: Tensor) -> Tensor:
+        """Return a or b in [-1, 1]. Args: place: in bins."""
+        return torch.sinh((place * (2 / (self.STEPS - 1)) - 1) * self.SPAN) * self.FINE
+
+
+def _quantile(
+    shares: Float[Tensor, "b s i j"], lot: Float[Tensor, "b i j"]
+) -> Float[Tensor, "b i j"]:
+    """Return the place, in bins, below which so much lies; a share is spread over its bin."""
+    sums, at = shares.cumsum(dim=1), lot[:, None]
+    last = shares.shape[1] - 1
+    passed = (sums < at).sum(dim=1, keepdim=True).clamp(max=last)
+    share = shares.gather(1, passed)
+    below = sums.gather(1, passed) - share
+    within = ((at - below) / share.clamp(min=1e-6)).clamp(0, 1)
+    return (passed + within - 0.5)[:, 0].clamp(0, last)
+
+
+def _variance(
+    shares: Float[Tensor, "b s i j"], steps: Float[Tensor, " s"]
+) -> Float[Tensor, "b 1 i j"]:
+    steps = steps.view(1, -1, 1, 1)
+    mean = (shares * steps).sum(dim=1, keepdim=True)
+    return (shares * (steps - mean).square()).sum(dim=1, keepdim=True)
 
 
 def _covered(

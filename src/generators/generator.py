@@ -33,6 +33,10 @@ class Generator(nn.Module):
         """
         raise NotImplementedError
 
+    def logits(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b q i j"]:
+        """Return the logits of a network's `bins`, in evaluation, too, for all of L."""
+        raise NotImplementedError
+
     def attention(self, L: Float[Tensor, "b 1 h w"]) -> dict[str, Float[Tensor, "b 1 h w"]]:
         """Return by name, in [0, 1], where it looks in L; by default there are no such maps."""
         return {}

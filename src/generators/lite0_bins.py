@@ -53,6 +53,10 @@ class Lite0Bins(Lite0Generator):
         logits = self.head(self.features(L))
         return _within(logits, L) if self.training else enlarged(HISTOGRAMS.ab(logits), 4, L)
 
+    def logits(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b q i j"]:
+        """Return the logits of `bins` for every 4x4 pixels."""
+        return _within(self.head(self.features(L)), L)
+
     def features(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b c i j"]:
         """What the head sees, at a quarter of the size of L after padding."""
         *skips, x = self.encoded(L)
@@ -91,6 +95,9 @@ class Lite0Palette(Lite0Bins):
         if self.temperature is None:
             return super().forward(L)
         return enlarged(self.bins.ab(self.classes(self.features(L))), 4, L)
+
+    def logits(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b q i j"]:
+        return self.class_logits(L)
 
     def class_logits(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b q i j"]:
         """Return the logits of `bins` for every 4x4 pixels."""

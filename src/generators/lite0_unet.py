@@ -74,9 +74,12 @@ class Lite0Classes(Lite0UNet):
 
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Tensor:
         """Predict ab (b, 2, h, w) in [-1, 1]; in training, logits (b, q, h / 4, w / 4)."""
-        features = self.features(L)
         if self.training:
-            height, width = L.shape[-2:]
-            own = features[..., : (height + 1) // 2, : (width + 1) // 2]
-            return self.head(F.avg_pool2d(own, 2, ceil_mode=True))
-        return enlarged(self.bins.ab(self.head(features)), 2, L)
+            return self.logits(L)
+        return enlarged(self.bins.ab(self.head(self.features(L))), 2, L)
+
+    def logits(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b q i j"]:
+        """Return the logits of `bins` for every 4x4 pixels."""
+        height, width = L.shape[-2:]
+        own = self.features(L)[..., : (height + 1) // 2, : (width + 1) // 2]
+        return self.head(F.avg_pool2d(own, 2, ceil_mode=True))

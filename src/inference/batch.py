@@ -4,7 +4,7 @@ import glob
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from src import errors, files, images, pace
 from src.colorizers.colorizer import Colorizer
 from src.errors import UserError
 from src.inference.hints import ByName
-from src.inference.result import SUFFIXES, Options, colorize_file, output_name
+from src.inference.result import BESIDE, SUFFIXES, Options, colorize_file, output_name, write_beside
 
 LARGE = 2.5  # times the bytes of the photo; colours and a faithful JPEG cost so much at most
 
@@ -100,7 +100,7 @@ class Batch:
             return
         listed = images.listing(photo)
         self.left_out += listed.left_out
-        found = [photo / name for name in listed.names]
+        found = [photo / name for name in listed.names if not _is_beside(name, listed.names)]
         if photo.resolve() in output.resolve().parents:
             # Results of an earlier run are no photos of the folder that they lie in.
             found = [path for path in found if not path.resolve().is_relative_to(output.resolve())]
@@ -141,6 +141,7 @@ class Batch:
                 return
             hints = self._by_name.of(self._name(source, folder)) if self._by_name else self.hints
             notes = colorize_file(photo, target, self.colorizer, self.options, hints)
+            write_beside(photo, target, self.colorizer, self.options)
         except OSError as error:
             if error.errno in files.NO_ROOM:
                 said = f"{target}: {error.strerror}, after {self.summary()}"
@@ -173,6 +174,16 @@ class Batch:
     def _fail(self, source: Path, reason: str) -> None:
         self.failed += 1
         tqdm.write(f"{source}: {reason}", file=sys.stderr)
+
+
+def _is_beside(name: str, names: Collection[str]) -> bool:
+    """Tell whether a picture is what an earlier run left beside its result, by its name."""
+    path = Path(name)
+    for ending in BESIDE:
+        if name.endswith(ending):
+            whole = path.with_name(path.name.removesuffix(ending))
+            return any(Path(one).with_suffix("") == whole for one in names)
+    return False
 
 
 def expanded(photo: Path) -> list[Path]:

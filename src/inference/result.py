@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -15,7 +15,7 @@ from PIL import Image
 from src import files
 from src.colorizers.colorizer import Colorizer
 from src.errors import UserError
-from src.images import Page, Photo, eight_bit, write_pages
+from src.images import Metadata, Page, Photo, eight_bit, write_pages
 from src.images.label import draw_label
 from src.images.provenance import Record
 from src.images.transfer import transfer
@@ -33,6 +33,8 @@ SUFFIXES = {
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
 }
+# What stands beside a result, after its name.
+BESIDE = PROPOSALS, UNCERTAINTY = "_proposals.jpg", "_uncertainty.png"
 NEAR_GREY = 3.0  # mean chroma in Lab units; few people would call such a picture coloured
 
 
@@ -52,6 +54,9 @@ class Options:
         provenance: write XMP that says how the colours were made.
         quality: of JPEG and WebP, 1 to 100; None is all that JPEG has, and lossless WebP.
         references: pictures whose colours are an example, for a colouriser that looks at them.
+        proposals: colourisers whose pictures go side by side into a sheet beside the result.
+        proposal: which of several colourings this is, such as 3 of 4; empty where there is one.
+        uncertainty: write a map beside the result of where its colours are a guess.
     """
 
     size: int | None = None
@@ -65,6 +70,9 @@ class Options:
     provenance: bool = True
     quality: int | None = None
     references: References | None = None
+    proposals: Sequence[Colorizer] = ()
+    proposal: str = ""
+    uncertainty: bool = False
 
 
 def output_name(photo: Photo, options: Options) -> str:
@@ -119,6 +127,30 @@ def colorize_file(
             "or a model that was trained for longer"
         )
     return notes
+
+
+def write_beside(photo: Photo, target: Path, colorizer: Colorizer, options: Options) -> None:
+    """Write beside a result what was asked for of its first page: a sheet of proposals, a map.
+
+    Raises: UserError: if the photo is broken. OSError: if it cannot be written.
+    """
+    if not (options.proposals or options.uncertainty):
+        return
+    from src.inference import alternatives
+
+    samples = next(photo.pages()).samples
+    if options.proposals:
+        sheet = np.asarray(alternatives.sheet(samples, options.proposals, options.size))
+        own = replace(options, proposal=f"1 to {len(options.proposals)}", views=1)
+        record = record_of(colorizer, own, None) if options.provenance else None
+        told = transfer(Metadata(), "JPEG", record=record, moved=False)
+        path = target.with_name(target.stem + PROPOSALS)
+        write_pages([Page(sheet, metadata=told.metadata)], path, "JPEG", sheet.size // 3, 92)
+    if options.uncertainty:
+        path = target.with_name(target.stem + UNCERTAINTY)
+        height, width = samples.shape[:2]
+        found = alternatives.uncertainty(samples, colorizer, options.size)
+        alternatives.write_map(path, found, (width, height))
 
 
 def _keep_time(source: Path, target: Path) -> None:
@@ -182,6 +214,8 @@ def record_of(colorizer: Colorizer, options: Options, strokes: Strokes | None) -
         settings["hints"] = f"{strokes.count(size)} by a person, from {strokes.source}"
     if options.references is not None:
         settings["reference"] = options.references.said
+    if options.proposal:
+        settings["proposal"] = options.proposal
     when = datetime.now(UTC).astimezone()
     model = f"sha256:{colorizer.sha256}" if colorizer.sha256 else colorizer.name
     return Record(SOFTWARE, version(), model, bool(colorizer.sha256), settings, when)

@@ -100,3 +100,23 @@ def test_weights_are_those_of_the_true_colors() -> None:
     weights[RED] = 3
     entropy = bins.cross_entropy(logits, real, weights).item()
     assert entropy == pytest.approx(2 * math.log(bins.count))
+
+
+@pytest.mark.parametrize("bins", [JointBins(temperature=1), AxisBins()], ids=["joint", "axis"])
+def test_lots_at_random_draw_colors_as_often_as_they_are_likely(bins: Bins) -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(1, bins.count, 1, 1) * 2
+    drawn = bins.drawn(logits.expand(-1, -1, 100, 100), torch.rand(1, 2, 100, 100))
+    assert drawn.abs().max() <= 1
+    spread = drawn.var(dim=(0, 2, 3)).sum().sqrt()
+    torch.testing.assert_close(spread, bins.spread(logits).squeeze(), rtol=0.1, atol=0.03)
+    middle = bins.drawn(logits, torch.full((1, 2, 1, 1), 0.5)).squeeze()
+    # Of b it is the median beside that a, which may lie elsewhere than the median of all.
+    torch.testing.assert_close(middle[0], drawn[0, 0].median(), rtol=0, atol=0.03)
+
+
+def test_bs_lot_is_drawn_beside_the_a_that_was() -> None:
+    red_low, blue_high = (STEPS - 1) * STEPS, STEPS - 1  # a = 1 with b = -1; a = -1 with b = 1
+    logits = logits_of({red_low: 0.5, blue_high: 0.5})
+    drawn = JointBins(temperature=1).drawn(logits.expand(-1, -1, 20, 20), torch.rand(1, 2, 20, 20))
+    assert (drawn[:, 0] * drawn[:, 1] < -0.5).float().mean() > 0.9

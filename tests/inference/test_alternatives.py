@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from PIL import Image
+
+from src.colorize import main
+from src.colorizers import registry, shipped
+from src.images import Photo
+from src.inference.alternatives import uncertainty
+from tests.colorizers.test_proposals import save_unsure
+
+SCENES = Path(skimage.data.__file__).parent
+
+
+def colorize(*words: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([*map(str, words), "--output", "out"])
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    with Image.open(SCENES / "chelsea.png") as image:
+        image.convert("L").resize((90, 60)).save(folder / "cat.png")
+    save_unsure(tmp_path / "unsure.ckpt")
+    return folder
+
+
+def test_a_sheet_shows_proposals_and_a_number_keeps_one(album: Path) -> None:
+    words = (album / "cat.png", "--checkpoint", "unsure.ckpt", "--proposals", 3, "--uncertainty")
+    assert colorize(*words) == 0
+    made = sorted(path.name for path in Path("out").iterdir())
+    assert made == ["cat.png", "cat_proposals.jpg", "cat_uncertainty.png"]
+    [sheet] = Photo(Path("out/cat_proposals.jpg")).pages()
+    assert sheet.samples.shape[1] > 2 * 90
+    assert b"proposal=1 to 3" in (sheet.metadata.xmp or b"")
+    with Image.open("out/cat_uncertainty.png") as image:
+        assert (image.size, image.mode) == ((90, 60), "L")
+    own = Path("out/cat.png").read_bytes()
+    assert colorize(*words[:3], "--proposals", 3, "--proposal", 2, "--overwrite") == 0
+    kept = Path("out/cat.png").read_bytes()
+    assert kept != own
+    [page] = Photo(Path("out/cat.png")).pages()
+    assert b"proposal=2 of 3" in (page.metadata.xmp or b"")
+    # What lies in the folder now is no photo of it.
+    (album / "cat_proposals.jpg").write_bytes(Path("out/cat_proposals.jpg").read_bytes())
+    (album / "cat_uncertainty.png").write_bytes(Path("out/cat_uncertainty.png").read_bytes())
+    (album / "dog_proposals.jpg").write_bytes(Path("out/cat_proposals.jpg").read_bytes())
+    assert colorize(album, "--method", "zero") == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == [*made, "dog_proposals.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--proposals", 1), "--proposals=1: expected a whole number of at least 2"),
+        (("--proposal", 5), "--proposal=5: expected a whole number of at least 1 and at most 4"),
+        (("--proposals", 4, "--method", "zero"), "zero knows one colour a place"),
+    ],
+)
+def test_what_cannot_be_proposed_is_said_in_one_line(
+    album: Path, words: tuple[object, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert colorize(album, "--checkpoint", "unsure.ckpt", *words) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_a_network_without_probabilities_is_unsure_where_it_disagrees_with_itself() -> None:
+    with Image.open(SCENES / "coffee.png") as image:
+        samples = np.array(image.convert("RGB").resize((96, 64)))
+    found = uncertainty(samples, shipped.load(), 64)
+    assert found.shape == (64, 96)
+    assert found.min() >= 0
+    assert 0.3 < found.mean() < 30
+    assert torch.equal(uncertainty(samples, registry.load("zero", None), 64), torch.zeros(64, 96))
