@@ -15,8 +15,12 @@ from src.sweeps import sweep
 from src.training import experiment, run_folder
 
 
-# Lightning's Trainer takes more than conf/ lists.
-@command("train", open_nodes=("trainer",), beside_resume=run_folder.BESIDE_RESUME)
+# Lightning's Trainer takes more than conf/ lists, and a loss says itself what it takes.
+@command(
+    "train",
+    open_nodes=("trainer", "model.loss.adversarial"),
+    beside_resume=run_folder.BESIDE_RESUME,
+)
 def main(config: DictConfig) -> float | None:
     with errors.ending_for_people():
         if sweep.is_job():

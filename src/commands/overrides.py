@@ -67,7 +67,8 @@ def for_hydra(
     comma separates values, unless the whole is a path that exists.
 
     Args:
-        open_nodes: of the configuration, in which keys need no + that conf/ does not list.
+        open_nodes: of the configuration, in which keys need no + that conf/ does not list; what is
+            built of the node refuses those that it does not know.
         beside_resume: keys that may stand beside resume=, and how they are typed.
     """
     multirun = not {"-m", "--multirun", "hydra.mode=MULTIRUN"}.isdisjoint(arguments)
@@ -123,8 +124,9 @@ def _readable(argument: str, multirun: bool, open_nodes: Collection[str]) -> str
     typed, equals, value = argument.partition("=")
     key = key_of(typed)
     node, _, name = key.partition(".")
+    within = any(key.startswith(f"{one}.") for one in open_nodes if "." in one)
     if typed.startswith("+") or (
-        typed == key and node in open_nodes and not _is_listed(node, name)
+        typed == key and (within or (node in open_nodes and not _is_listed(node, name)))
     ):
         typed = key if _is_group(key) else f"++{key}"
     if typed.startswith("~") or not equals:
