@@ -7,8 +7,8 @@ from src.colorizers import trained
 from src.colorizers.trained import Trained
 from src.errors import UserError
 
-PATH = Path(__file__).parent / "weights" / "lite0_unet.safetensors"
-SHA256 = "e734dfbbbb932267e9e498a66d245595ad846f523fdf9fb870e1866e6fd3c805"
+PATH = Path(__file__).parent / "weights" / "lite0_palette.safetensors"
+SHA256 = "f821f81114334196f609fd39080d334f65867d96bc8eca7801c7a0a4fb5e9108"
 
 
 def load() -> Trained:

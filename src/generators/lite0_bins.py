@@ -24,14 +24,25 @@ class Lite0Bins(Lite0Generator):
     Args:
         decoder_channels: at 1/16, 1/8 and 1/4 of the size.
         frozen_blocks, dropout: as for Lite0Generator.
+        histogram_temperature: sharpens the histograms before their medians are taken: under 1, the
+            colours are bolder where the likely ones lie on one side.
     """
 
     bins: Bins = HISTOGRAMS
 
     def __init__(
-        self, decoder_channels: Sequence[int], frozen_blocks: int, dropout: float = 0.0
+        self,
+        decoder_channels: Sequence[int],
+        frozen_blocks: int,
+        dropout: float = 0.0,
+        histogram_temperature: float = 1.0,
     ) -> None:
         super().__init__(frozen_blocks, dropout)
+        if not 0 < histogram_temperature <= 1:
+            raise ValueError(
+                f"histogram_temperature is {histogram_temperature}: expected over 0, and at most 1"
+            )
+        self.histogram_temperature = histogram_temperature
         _, *skips, deepest = TAPS.values()  # at 1/2 of the size they would cost as much as the rest
         if len(decoder_channels) != len(skips):
             raise ValueError(f"expected {len(skips)} decoder_channels, got {len(decoder_channels)}")
@@ -51,7 +62,9 @@ class Lite0Bins(Lite0Generator):
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Tensor:
         """Predict ab (b, 2, h, w) in [-1, 1]; in training, logits (b, q, h / 4, w / 4)."""
         logits = self.head(self.features(L))
-        return _within(logits, L) if self.training else enlarged(HISTOGRAMS.ab(logits), 4, L)
+        if self.training:
+            return _within(logits, L)
+        return enlarged(HISTOGRAMS.ab(logits / self.histogram_temperature), 4, L)
 
     def logits(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b q i j"]:
         """Return the logits of `bins` for every 4x4 pixels."""

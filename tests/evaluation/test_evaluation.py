@@ -338,7 +338,7 @@ def test_size_and_views_that_are_asked_for_are_shown(place: Path) -> None:
 
 def test_the_network_that_ships_is_judged_where_nothing_is_named(place: Path) -> None:
     assert run(f"data.root={place / 'data' / 'coffee'}", "hydra.run.dir=run") == 0
-    assert figures_of(Path("run"))["models"] == ["lite0_unet.safetensors"]
+    assert figures_of(Path("run"))["models"] == ["lite0_palette.safetensors"]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_a_photo_takes_the_colors_of_another_view_and_says_so(photo: Path) -> No
     without = apart(colors(Path("out/left.png")), true)
     for words in ((), ("--method", "exemplar"), ("--method", "gupta")):
         assert colorize(photo, "--overwrite", "--reference", right, *words) == 0
-        assert apart(colors(Path("out/left.png")), true) < 0.6 * without
+        assert apart(colors(Path("out/left.png")), true) < 0.7 * without
         [page] = Photo(Path("out/left.png")).pages()
         assert page.metadata.xmp is not None
         said = page.metadata.xmp.decode()
