@@ -124,7 +124,14 @@ def start(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.usefixtures("untyped_shapes", "place")
-@pytest.mark.parametrize("page", RUNNABLE, ids=[page.stem for page in RUNNABLE])
+@pytest.mark.parametrize(
+    "page",
+    [
+        # Hints, references and uncertainty of many pictures: a quarter of the fast suite's time.
+        pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem == "evaluation"))
+        for page in RUNNABLE
+    ],
+)
 def test_the_commands_of_a_page_run_in_their_order(
     page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -159,7 +159,7 @@ def test_a_batch_of_two_colors_is_learned_as_bins(configure: Configure) -> None:
     L[1] = 0.5
     ab = torch.zeros(2, 2, 32, 32)
     ab[0, 0], ab[1, 1] = 0.5, -0.4  # dark is red, light is blue
-    fit(model, OneBatch(L, ab, length=20), epochs=4)
+    fit(model, OneBatch(L, ab, length=20), epochs=6)
     logged = model.trainer.callback_metrics
     assert logged["train/g_loss"] == logged["train/g_loss_cross_entropy"]
     # In training mode: twenty steps are few for the running statistics of batch norm.
@@ -388,7 +388,11 @@ def test_a_heavier_adversarial_loss_is_one_weight(configure: Configure) -> None:
 
 
 def test_matching_features_joins_the_sum(configure: Configure) -> None:
-    asked = ("model/discriminator=multiscale", "model.loss.feature_matching=10")
+    asked = (
+        "model/discriminator=multiscale",
+        "model.loss.feature_matching=10",
+        "model.loss.l1=100",
+    )
     model: ColorizationModule = instantiate(configure("model=unet_gan", *asked).model)
     L, ab = two_pictures()
     larger = OneBatch(L.repeat(1, 1, 3, 3), ab.repeat(1, 1, 3, 3))
@@ -426,7 +430,9 @@ def test_a_pretrained_encoder_is_where_training_starts(configure: Configure) -> 
 
 
 def test_validation_runs_in_eval_mode(configure: Configure) -> None:
-    model: ColorizationModule = instantiate(configure("model=unet_gan").model)
+    model: ColorizationModule = instantiate(
+        configure("model=unet_gan", "model.ema_decay=null").model
+    )
     modes: list[bool] = []
     model.generator.register_forward_hook(lambda net, *_: modes.append(net.training))
     L, ab = two_pictures()
