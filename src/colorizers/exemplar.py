@@ -13,7 +13,7 @@ from torch import Tensor
 
 from src.colorizers import shipped
 from src.colorizers.colorizer import REFERENCE_SIZE, Colorizer, Hints, Reference
-from src.colorizers.likeness import ByEncoder, ByHand, Features, Likeness
+from src.colorizers.likeness import ByEncoder, ByHand, Features, Likeness, cosines
 from src.colorizers.scribbles import spread
 from src.colorizers.superpixels import Superpixels
 
@@ -107,9 +107,7 @@ def by_hand(name: str = "gupta") -> Exemplar:
 
 def voted(ab: Float[Tensor, "n 2"], features: Features, cut: Superpixels) -> Float[Tensor, "n 2"]:
     """Let superpixels that touch and look alike agree on their colours (image space voting)."""
-    each = (_standardized(one) for one in features)
-    alike = sum((one @ one.T for one in each), torch.zeros(())) / len(features)
-    votes = torch.exp(VOTES * (alike - 1)) * cut.touching
+    votes = torch.exp(VOTES * (cosines(features) - 1)) * cut.touching
     return votes @ ab / votes.sum(dim=1, keepdim=True)
 
 
@@ -122,11 +120,6 @@ def confidence(likeness: Float[Tensor, " n"], cut: Superpixels) -> Float[Tensor,
     weights = torch.exp(-apart.square() / (2 * REACH**2)) * cut.sizes
     mean = weights @ likeness / weights.sum(dim=1)
     return torch.sigmoid(STEEP * (mean - EVEN))
-
-
-def _standardized(features: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
-    apart = features - features.mean(dim=0)
-    return F.normalize(apart / (features.std(dim=0, correction=0) + 1e-4), dim=1)
 
 
 def _sized(maps: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c i j"]:

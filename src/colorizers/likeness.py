@@ -82,6 +82,17 @@ class ByEncoder(Likeness):
         return Matches(chosen, torch.softmax(best * SHARPNESS, dim=1), best[:, 0])
 
 
+def cosines(features: Features) -> Float[Tensor, "n n"]:
+    """Compare one picture's superpixels with each other: 1 is alike; the mean over the kinds."""
+    each = (_standardized(one) for one in features)
+    return sum((one @ one.T for one in each), torch.zeros(())) / len(features)
+
+
+def _standardized(features: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
+    apart = features - features.mean(dim=0)
+    return F.normalize(apart / (features.std(dim=0, correction=0) + 1e-4), dim=1)
+
+
 def _correlations(own: Float[Tensor, "n c"], others: Float[Tensor, "m c"]) -> Float[Tensor, "n m"]:
     """Return the cosines of features that are standardised over both pictures alike."""
     mean = (own.mean(dim=0) + others.mean(dim=0)) / 2

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from src.colorizers.colorizer import Colorizer, Hints, Reference
-from src.colorizers.likeness import ByEncoder, Features
+from src.colorizers.likeness import ByEncoder, Features, cosines
 from src.colorizers.superpixels import Superpixels
 from src.colorizers.trained import Trained
 from src.errors import UserError
@@ -93,14 +93,9 @@ def drawn_lots(
     features: Features, cut: Superpixels, count: int, seed: int
 ) -> Sequence[Float[Tensor, "n 2"]]:
     """Draw lots in [0, 1] for superpixels, alike where they are near and look alike."""
-    alike = torch.zeros(())
-    for one in features:
-        apart = (one - one.mean(dim=0)) / (one.std(dim=0, correction=0) + 1e-4)
-        unit = F.normalize(apart, dim=1)
-        alike = alike + unit @ unit.T / len(features)
     far = torch.cdist(cut.places, cut.places).square() / (2 * REACH**2)
     # Of a Gaussian process: both factors are kernels, and so is their product.
-    covariance = torch.exp(ALIKE * (alike - 1) - far).double()
+    covariance = torch.exp(ALIKE * (cosines(features) - 1) - far).double()
     strength, patterns = (one[..., -REGIONS:] for one in torch.linalg.eigh(covariance))
     root = patterns * strength.clamp(min=0).sqrt()
     root = root / root.norm(dim=1, keepdim=True).clamp(min=1e-6)

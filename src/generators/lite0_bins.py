@@ -85,7 +85,7 @@ class Lite0Palette(Lite0Bins):
 
     Args:
         temperature: of the annealed mean of the classes, which is the prediction then; None: the
-            prediction is that of Lite0Bins, and `class_logits` tells what else is likely.
+            prediction is that of Lite0Bins, and `logits` tells what else is likely.
         others: as for Lite0Bins.
     """
 
@@ -104,15 +104,12 @@ class Lite0Palette(Lite0Bins):
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Tensor:
         """Predict ab (b, 2, h, w) in [-1, 1]; in training, logits (b, q, h / 4, w / 4)."""
         if self.training:
-            return self.class_logits(L)
+            return self.logits(L)
         if self.temperature is None:
             return super().forward(L)
         return enlarged(self.bins.ab(self.classes(self.features(L))), 4, L)
 
     def logits(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b q i j"]:
-        return self.class_logits(L)
-
-    def class_logits(self, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b q i j"]:
         """Return the logits of `bins` for every 4x4 pixels."""
         return _within(self.classes(self.features(L)), L)
 

@@ -25,7 +25,7 @@ def test_without_a_temperature_a_palette_leaves_colors_as_they_are() -> None:
     plain.load_state_dict({key: one for key, one in own if not key.startswith("classes.")})
     L = torch.rand(1, 1, 50, 37)
     assert torch.equal(palette(L), plain(L))
-    assert palette.class_logits(L).shape == (1, 361, 13, 10)
+    assert palette.logits(L).shape == (1, 361, 13, 10)
 
 
 def test_the_slim_network_is_lighter_than_the_unet() -> None:
