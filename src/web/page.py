@@ -30,6 +30,9 @@ MAX_PIXELS = 50_000_000
 MAX_WAITING = 64
 LARGEST_SIZE = 1024  # pixels of what the network sees, unless it was trained on more
 KEPT = 3600  # seconds that uploads and results stay at most
+# Of all events that run a network or a solver: Gradio's default limit holds for each function, and
+# several at once would run out of memory together.
+ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": 1}
 # Of the photographs that come with scikit-image.
 EXAMPLES = {"photographer": "camera", "cat": "chelsea", "cup": "coffee", "rocket": "rocket"}
 # The browser's own fonts: none is loaded from anywhere.
@@ -153,7 +156,7 @@ def build(models: Mapping[str, Colorizer], folder: Path) -> gr.Blocks:
         inputs = [upload, model, size, saturation, label]
         outputs = [slider, download, notes, hinting.sitting, hinting.canvas]
         shown.click(lambda index: made[index], shown, upload, queue=False)
-        start.click(colorize, inputs, outputs, api_name="color")
+        start.click(colorize, inputs, outputs, api_name="color", **ONE_AT_A_TIME)
         hinting.connect(slider, download)
         # What is there to download is no longer this photo's.
         upload.change(lambda: gr.DownloadButton(interactive=False), None, download, queue=False)
@@ -163,10 +166,9 @@ def build(models: Mapping[str, Colorizer], folder: Path) -> gr.Blocks:
             [hinting.save, hinting.palette],
             queue=False,
         )
-        upload.change(colorize, inputs, outputs)
+        upload.change(colorize, inputs, outputs, **ONE_AT_A_TIME)
         model.change(lambda name: models[name].image_size, model, size, queue=False)
-    # One at a time: the others wait, instead of running out of memory together.
-    return app.queue(default_concurrency_limit=1, max_size=MAX_WAITING, api_open=False)
+    return app.queue(max_size=MAX_WAITING, api_open=False)
 
 
 def colorize_upload(
@@ -259,16 +261,17 @@ class Hinting:
     def connect(self, slider: gr.ImageSlider, download: gr.DownloadButton) -> None:
         """Let clicks do their work. Args: slider, download: of the whole page."""
         shown = [self.sitting, self.canvas, slider, self.save, download]
-        whole = {"fn": self._whole, "inputs": self.sitting, "outputs": download}
-        self.canvas.select(self._clicked, self.sitting, [self.sitting, self.canvas, self.palette])
-        for event in (
-            self.palette.select(self._chosen, self.sitting, shown),
-            self.give.click(self._given, [self.sitting, self.own], shown),
-            self.undo.click(self._undone, self.sitting, shown),
-            self.load.upload(self._loaded, [self.sitting, self.load], shown),
+        clicked = [self.sitting, self.canvas, self.palette]
+        self.canvas.select(self._clicked, self.sitting, clicked, **ONE_AT_A_TIME)
+        for happens, answer, given in (
+            (self.palette.select, self._chosen, [self.sitting]),
+            (self.give.click, self._given, [self.sitting, self.own]),
+            (self.undo.click, self._undone, [self.sitting]),
+            (self.load.upload, self._loaded, [self.sitting, self.load]),
         ):
+            event = happens(answer, given, shown, **ONE_AT_A_TIME)
             # The preview is there at once; the file at full size follows.
-            event.success(**whole)
+            event.success(self._whole, self.sitting, download, **ONE_AT_A_TIME)
 
     def _clicked(self, at: Sitting | None, event: gr.SelectData) -> tuple[Any, ...]:
         if at is None:

@@ -270,6 +270,9 @@ def test_16_people_at_once_wait_for_each_other(
         person.join()
     assert [answer["success"] for answer in answers] == [True] * 16
     assert most == 1
+    # Nor do hints of one person run beside another's photo.
+    queued = [event for event in served.app.fns.values() if event.queue]
+    assert {(event.concurrency_id, event.concurrency_limit) for event in queued} == {("heavy", 1)}
 
 
 def test_what_is_old_is_deleted_and_examples_stay(served: Served) -> None:
