@@ -189,6 +189,15 @@ class ColorizationModule(lightning.LightningModule):
         trainer.log_every_n_steps = max(1, int(interval))
 
     def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[Any]]:
+        optimizers = self._fresh_optimizers()
+        # No bound method, which the scheduler would put into checkpoints with all its object.
+        schedules = [
+            torch.optim.lr_scheduler.LambdaLR(o, lambda batches: self._rate(batches))
+            for o in optimizers
+        ]
+        return optimizers, schedules
+
+    def _fresh_optimizers(self) -> list[torch.optim.Optimizer]:
         pretrained = self.generator.pretrained_parameters()
         trained: list[tuple[nn.Module, str, list[nn.Parameter]]] = [
             (self.generator, "generator_optimizer", pretrained)
@@ -200,12 +209,7 @@ class ColorizationModule(lightning.LightningModule):
             config, scale = self.hparams[name], self.hparams["pretrained_lr_scale"]
             groups = schedule.parameter_groups(network, config["lr"], slow, scale)
             optimizers.append(checkpoint.build(checkpoint.OPTIMIZERS, config, groups))
-        # No bound method, which the scheduler would put into checkpoints with all its object.
-        schedules = [
-            torch.optim.lr_scheduler.LambdaLR(o, lambda batches: self._rate(batches))
-            for o in optimizers
-        ]
-        return optimizers, schedules
+        return optimizers
 
     def _rate(self, batches: int) -> float:
         # The trainer counts batches after this is asked for the first time, at 0.
@@ -219,8 +223,24 @@ class ColorizationModule(lightning.LightningModule):
             checkpoint["plateau"] = asdict(self.plateau)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.trainer.training:
+            self._require_same_parameters(checkpoint)
         if self.plateau is not None:
             self.plateau = schedule.Plateau(**checkpoint["plateau"])
+
+    def _require_same_parameters(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to resume what a version began that named or grouped its parameters otherwise."""
+        now = [o.state_dict()["param_groups"] for o in self._fresh_optimizers()]
+        then = [state["param_groups"] for state in checkpoint["optimizer_states"]]
+        sizes = [
+            [[len(group["params"]) for group in groups] for groups in one] for one in (now, then)
+        ]
+        if sizes[0] != sizes[1] or checkpoint["state_dict"].keys() != self.state_dict().keys():
+            raise UserError(
+                f"{self.trainer.ckpt_path}: another version of the project made this run, with "
+                "other parameters or groups of them, and this one cannot resume it. Start it anew, "
+                "with model.init_generator=PATH of a checkpoint to keep what it has learned"
+            )
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         L, real_ab = self._channels_last(batch["L"]), batch["ab"]

@@ -262,6 +262,21 @@ def test_a_run_of_an_earlier_version_says_so_in_one_line(
     assert said.count("\n") == 1
 
 
+def test_a_run_whose_parameters_were_grouped_otherwise_says_so_in_one_line(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = copy / "checkpoints" / "last.ckpt"
+    state = load(last)
+    first, *others = state["optimizer_states"][0]["param_groups"]
+    first["params"] += [number for group in others for number in group["params"]] or [99]
+    state["optimizer_states"][0]["param_groups"] = [first]
+    torch.save(state, last)
+    with pytest.raises(SystemExit):
+        main(monkeypatch, f"resume={copy}", "trainer.max_epochs=9")
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "another version of the project made this run" in told
+
+
 def moved(photos: Path, folder: Path) -> Path:
     """Copy the pictures to other names and places."""
     for i, path in enumerate(sorted(photos.iterdir(), reverse=True)):
