@@ -10,7 +10,17 @@ import pytest
 from tests.conftest import ROOT
 
 ROWS = (
-    {"color", "files", "errors", "ranks", "plots", "pace", "generators", "discriminators"},
+    {
+        "color",
+        "files",
+        "errors",
+        "openmp",
+        "ranks",
+        "plots",
+        "pace",
+        "generators",
+        "discriminators",
+    },
     {"commands", "images", "losses", "metrics"},
     {"data", "colorizers"},
     {"inference", "training"},
