@@ -91,6 +91,7 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     guard = held_out(
         chosen, {name: field.paths[name] for name in field.checkpoints}, everything=everything
     )
+    guard = guard.some(config.data.max_images)
     followed = followings.of(config.reference, guard.chosen, device)
     if followed:
         guard = guard.only(followed)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src.colorizers import checkpoint
+from src.data.folder import keep_some
 from src.data.picture_list import TrainedOn, short
-from src.errors import UserError
+from src.errors import UserError, require_whole
 from src.evaluation.examples import Chosen
 
 
@@ -55,6 +56,20 @@ class HeldOut:
         """Return the same with no other pictures than these."""
         pictures = [one for one in self.chosen.pictures if one.name in names]
         return replace(self, chosen=replace(self.chosen, pictures=pictures))
+
+    def some(self, count: int | None) -> "HeldOut":
+        """Return a stable subset of so many pictures; None keeps all. Raises: UserError."""
+        if count is None:
+            return self
+        require_whole("data.max_images", count, 1)
+        hashes = self.chosen.hashes
+        names = keep_some(
+            {one.name: "".join(hashes[one.name][:1]) for one in self.chosen.pictures}, count
+        )
+        kept = self.only(names)
+        return replace(
+            kept, chosen=replace(kept.chosen, said=f"{self.chosen.said}, a stable subset")
+        )
 
 
 def held_out(chosen: Chosen, judged: Mapping[str, Path], *, everything: bool) -> HeldOut:

@@ -10,6 +10,7 @@ from src.curation import dataset
 from src.curation.recipe import Settings
 from src.data.folder import FolderData
 from src.data.picture_list import Listed, TrainedOn, read
+from src.errors import UserError
 from src.evaluation.examples import choose
 from src.evaluation.held_out import held_out
 from src.files import sha256
@@ -94,6 +95,16 @@ def test_where_everything_was_seen_one_line_names_the_way_out_and_the_page_turns
         Path("left/report.html").read_text()
     )
     assert figures_of(Path("left"))["data"]["pictures"] == 3
+
+
+def test_a_stable_subset_is_judged(photos: Path) -> None:
+    guard = held_out(choose(photos), {}, everything=False)
+    few, more = ([one.name for one in guard.some(n).chosen.pictures] for n in (3, 9))
+    assert (len(few), len(more)) == (3, 9)
+    assert set(few) < set(more)
+    assert guard.some(3).chosen.said == "a folder without a split, a stable subset"
+    with pytest.raises(UserError, match="max_images"):
+        guard.some(0)
 
 
 def test_the_union_of_all_checkpoints_is_left_out(photos: Path) -> None:
