@@ -36,7 +36,7 @@ class Proposal(Colorizer):
     views = 1  # a mirrored picture has other lots
 
     def __init__(self, network: Colorizer, number: int, count: int, likeness: ByEncoder) -> None:
-        self._network, self._bins = _with_bins(network)
+        self._network, self._bins = with_bins(network)
         self._colorizer, self._likeness = network, likeness
         self.number, self.count = number, count
         self.name, self.sha256 = network.name, network.sha256
@@ -69,7 +69,7 @@ class Proposal(Colorizer):
 
 def proposals(network: Colorizer, count: int) -> list[Proposal]:
     """Return several colourisers that differ. Raises: UserError: as Proposal."""
-    _with_bins(network)  # before a second network is loaded
+    with_bins(network)  # before a second network is loaded
     likeness = ByEncoder()
     return [Proposal(network, number, count, likeness) for number in range(1, count + 1)]
 
@@ -78,7 +78,7 @@ def spread(colorizer: Colorizer, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "
     """Return the standard deviation of likely colours, in units of [-1, 1]; None if unknown."""
     if not gives_probabilities(colorizer):
         return None
-    network, bins = _with_bins(colorizer)
+    network, bins = with_bins(colorizer)
     found = bins.spread(network.logits(L.to(next(network.parameters()).device)))
     return F.interpolate(found, L.shape[2:], mode="bilinear").to(L)
 
@@ -115,7 +115,7 @@ def _apart(found: Sequence[Float[Tensor, "1 2 i j"]], count: int) -> list[int]:
     return chosen
 
 
-def _with_bins(colorizer: Colorizer) -> tuple[Generator, Bins]:
+def with_bins(colorizer: Colorizer) -> tuple[Generator, Bins]:
     network = colorizer.network if isinstance(colorizer, Trained) else None
     if not isinstance(network, Generator) or network.bins is None:
         raise UserError(

@@ -45,6 +45,12 @@ class Bins(ABC):
         """
 
     @abstractmethod
+    def likelihoods(
+        self, logits: Float[Tensor, " q"]
+    ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, " n"]]:
+        """Return colours in [-1, 1] and how probable each is, of the logits of one place."""
+
+    @abstractmethod
     def spread(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 1 i j"]:
         """Return the standard deviation of colour at each place, in units of [-1, 1]."""
 
@@ -135,6 +141,11 @@ class JointBins(Bins):
         b = _quantile(given_a / given_a.sum(dim=1, keepdim=True).clamp(min=1e-12), lot[:, 1])
         return torch.stack([a, b], dim=1) * (2 / (self.STEPS - 1)) - 1
 
+    def likelihoods(
+        self, logits: Float[Tensor, " q"]
+    ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, " n"]]:
+        return self._centers(logits), logits.float().softmax(dim=0)
+
     def spread(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 1 i j"]:
         shares = self._shares(logits)
         steps = torch.linspace(-1, 1, self.STEPS, device=logits.device)
@@ -183,6 +194,13 @@ class AxisBins(Bins):
             _quantile(*both) for both in zip(self._shares(logits), lot.unbind(1), strict=True)
         ]
         return self._color(torch.stack(places, dim=1))
+
+    def likelihoods(
+        self, logits: Float[Tensor, " q"]
+    ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, " n"]]:
+        a, b = logits.float().unflatten(0, (2, self.STEPS)).softmax(dim=1)
+        steps = self._color(torch.arange(self.STEPS, device=logits.device))
+        return torch.cartesian_prod(steps, steps), torch.outer(a, b).flatten()
 
     def spread(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 1 i j"]:
         steps = self._color(torch.arange(self.STEPS, device=logits.device))

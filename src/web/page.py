@@ -42,7 +42,12 @@ Drop a black-and-white photo: it comes back in colour, at its full size. **The c
 guesses**, and the file says so in its metadata. Nothing leaves this computer."""
 HINTS = """Click on the photo, then on a colour: it spreads to what looks alike. A click on the same
 place again changes its colour."""
-PALETTE = "Colours for it: what the model gave it, then spots of the same lightness, then others."
+# Whether the network gives probabilities.
+PALETTE = {
+    True: "Colours for that place: what the network thinks likely there, then others.",
+    False: "Colours for that place: what the model gave it and places of the same lightness (it "
+    "does not tell what else is likely), then others.",
+}
 SWATCH = 64  # pixels of a side
 HINTS_FILE = "hints.csv"  # as the result's metadata call it
 TOO_LARGE = f"at most {MAX_PIXELS // 10**6} megapixels fit here: python -m src.colorize takes more"
@@ -238,7 +243,7 @@ class Hinting:
                 buttons=[],
                 elem_id="canvas",
             )
-            gr.Markdown(PALETTE)
+            self.told = gr.Markdown()
             self.palette = gr.Image(
                 show_label=False,
                 container=False,
@@ -261,7 +266,7 @@ class Hinting:
     def connect(self, slider: gr.ImageSlider, download: gr.DownloadButton) -> None:
         """Let clicks do their work. Args: slider, download: of the whole page."""
         shown = [self.sitting, self.canvas, slider, self.save, download]
-        clicked = [self.sitting, self.canvas, self.palette]
+        clicked = [self.sitting, self.canvas, self.palette, self.told]
         self.canvas.select(self._clicked, self.sitting, clicked, **ONE_AT_A_TIME)
         for happens, answer, given in (
             (self.palette.select, self._chosen, [self.sitting]),
@@ -275,10 +280,11 @@ class Hinting:
 
     def _clicked(self, at: Sitting | None, event: gr.SelectData) -> tuple[Any, ...]:
         if at is None:
-            return None, None, None
+            return None, None, None, ""
         at = at.clicked(*map(int, event.index))
         strip = np.array(at.palette(), np.uint8)[None].repeat(SWATCH, 0).repeat(SWATCH, 1)
-        return at, _marked(at, at.painted(), self._folder), strip
+        marked = _marked(at, at.painted(), self._folder)
+        return at, marked, strip, PALETTE[at.shades.knows]
 
     def _chosen(self, at: Sitting | None, event: gr.SelectData) -> tuple[Any, ...]:
         return self._shown(at and at.hinted(at.palette()[int(event.index[0]) // SWATCH]))

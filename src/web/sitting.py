@@ -5,14 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw
 
-from src import color
 from src.colorizers.colorizer import Colorizer
 from src.colorizers.correction import Correction
+from src.colorizers.palette import Palette, Shade
 from src.images import read_rgb_and_size
 from src.inference import hints as hint_files
 from src.inference.hints import Line, Strokes
@@ -21,12 +20,6 @@ from src.inference.prediction import Prediction, predict
 from src.inference.result import Options
 
 PREVIEW = 1280  # pixels of the long side
-SHADES = 8  # of a palette
-SIMILAR = 5  # of them at most from similar spots
-ALIKE = 0.15  # of L in [-1, 1]: spots that may have the same colour
-STEP = 12.0  # Lab units by which the shades of a palette differ at least
-OTHERS = (65, 145, 260, 25, 105, 315)  # hues in degrees: a palette's last resort
-CHROMA = 35.0  # Lab units
 DOT = 1 / 80  # of the short side, as hints are drawn
 
 
@@ -49,6 +42,7 @@ class Sitting:
     size: tuple[int, int]
     prediction: Prediction
     correction: Correction = field(repr=False)
+    shades: Palette = field(repr=False)
     lines: Sequence[Line] = ()
     spot: tuple[int, int] | None = None
 
@@ -111,31 +105,14 @@ class Sitting:
                 draw.line([x, y - far, x, y + far], fill=shade, width=1 + outer)
         return image
 
-    def palette(self) -> list[tuple[int, int, int]]:
-        """Return colours that the spot may have: its own, and those of spots of its lightness."""
+    def palette(self) -> list[Shade]:
+        """Return colours that the spot may have: the likely ones, then others."""
         if self.spot is None:
             return []
-        L, ab = self.prediction.L[0, 0], self.prediction.ab[0]
-        x, y = ((2 * at + 1) * side // (2 * full) for at, side, full in self._sides(self.spot, L))
-        own = L[y, x]
-        alike = ab[:, (L - own).abs() < ALIKE].T * color.AB_RANGE
-        predicted_here = ab[:, y, x] * color.AB_RANGE
-        cells = (alike / STEP).round()
-        grid, counts = torch.unique(cells, dim=0, return_counts=True)
-        common = [
-            alike[(cells == cell).all(dim=1)].mean(dim=0)
-            for cell in grid[counts.argsort(descending=True)][:SIMILAR]
-        ]
-        angles = torch.tensor(OTHERS).deg2rad()
-        others = CHROMA * torch.stack([angles.cos(), angles.sin()], dim=1)
-        shades = [predicted_here]
-        for shade in [*common, torch.zeros(2), 2 * predicted_here, *others]:
-            if min(float((shade - one).norm()) for one in shades) > STEP:
-                shades.append(shade)
-        chosen = torch.stack(shades[:SHADES])[None].movedim(2, 1)[:, :, None] / color.AB_RANGE
-        there = own.expand(1, 1, 1, chosen.shape[3])
-        rgb, _ = color.L_ab_to_rgb_keeping_L(there, chosen)
-        return [tuple(pixel) for pixel in (rgb[0, :, 0].T * 255).round().int().tolist()]
+        height, width = self.prediction.L.shape[2:]
+        x, y = ((2 * at + 1) * side // (2 * full) for at, side, full in self._sides(height, width))
+        likely, others = self.shades.at(y, x)
+        return likely + others
 
     def text(self) -> str:
         """Return the hints as a .csv has them."""
@@ -158,8 +135,9 @@ class Sitting:
         height, width = self.samples.shape[:2]
         return x * width // self.size[0], y * height // self.size[1]
 
-    def _sides(self, spot: tuple[int, int], L: torch.Tensor) -> list[tuple[int, int, int]]:
-        return [(spot[0], L.shape[1], self.size[0]), (spot[1], L.shape[0], self.size[1])]
+    def _sides(self, height: int, width: int) -> list[tuple[int, int, int]]:
+        assert self.spot is not None
+        return [(self.spot[0], width, self.size[0]), (self.spot[1], height, self.size[1])]
 
 
 def begin(photo: Path, colorizer: Colorizer, options: Options) -> Sitting:
@@ -169,7 +147,8 @@ def begin(photo: Path, colorizer: Colorizer, options: Options) -> Sitting:
     samples = np.asarray(image.convert("RGB"))
     prediction = predicted(samples, colorizer, options, None)
     correction = Correction(prediction.L, prediction.ab)
-    return Sitting(photo, colorizer, options, samples, size, prediction, correction)
+    shades = Palette(colorizer, prediction.L, prediction.ab)
+    return Sitting(photo, colorizer, options, samples, size, prediction, correction, shades)
 
 
 def predicted(

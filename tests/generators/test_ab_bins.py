@@ -53,6 +53,16 @@ def test_the_cross_entropy_is_least_at_the_true_color(
     torch.testing.assert_close(bins.ab(logits.detach()), real, atol=0.02, rtol=0.1)
 
 
+@pytest.mark.parametrize("bins", [JointBins(temperature=1), AxisBins()], ids=["joint", "axis"])
+def test_likelihoods_have_the_spread_of_what_they_are_likelihoods_of(bins: Bins) -> None:
+    logits = torch.randn(bins.count, generator=torch.Generator().manual_seed(0))
+    colors, shares = bins.likelihoods(logits)
+    assert float(shares.sum()) == pytest.approx(1)
+    apart = (colors - shares @ colors).square().sum(dim=1)
+    spread = bins.spread(logits.view(1, -1, 1, 1))
+    assert float(shares @ apart) ** 0.5 == pytest.approx(float(spread), rel=1e-4)
+
+
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (20, 28)])
 def test_a_logit_stands_for_the_mean_of_its_own_pixels(height: int, width: int) -> None:
     real = torch.zeros(1, 2, height, width)

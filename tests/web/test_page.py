@@ -128,6 +128,7 @@ def test_hints_are_clicked_seen_undone_saved_loaded_and_downloaded(
         box = canvas.bounding_box()
         canvas.click(position={"x": box["width"] * 0.25, "y": box["height"] * 0.75})
         page.wait_for_selector("#palette img")
+        page.wait_for_selector("text=it does not tell what else is likely")
         page.wait_for_function(f"document.querySelector('#canvas img').src != '{first}'")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.click("button:has-text('Give it this colour')")  # a blue

