@@ -84,7 +84,8 @@ def _proposed(
     if count is not None:
         options = replace(options, proposals=each)
     if number is not None:
-        colorizer, options = each[number - 1], replace(options, proposal=f"{number} of {of}")
+        colorizer, views = each[number - 1], options.views if number == 1 else None
+        options = replace(options, proposal=f"{number} of {of}", views=views)
     return colorizer, options
 
 

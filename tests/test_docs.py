@@ -18,7 +18,6 @@ from omegaconf import DictConfig
 from PIL import Image
 
 import src.web
-from tests.colorizers.test_proposals import save_unsure
 from tests.conftest import ROOT, TINY
 from tests.evaluation.test_evaluation import _make_quick as judge_quickly
 
@@ -69,8 +68,6 @@ def place(photos: Path, page: Path, request: pytest.FixtureRequest) -> None:
     shutil.copy(photo, "REF.jpg")
     if any("RUN" in command for command in commands(page)):
         shutil.copytree(request.getfixturevalue("gan_run"), "RUN", symlinks=True)
-    if any("BINS" in command for command in commands(page)):
-        save_unsure(Path("BINS.ckpt"))
     Image.effect_noise((40, 30), 50).save("PHOTO", "PNG")
     hints = Image.new("RGBA", (40, 30))
     hints.putpixel((20, 15), (90, 120, 60, 255))

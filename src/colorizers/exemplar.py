@@ -7,13 +7,12 @@ Multimedia: superpixels, matched features, votes of neighbours, and a scribble f
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from src.colorizers import shipped
 from src.colorizers.colorizer import REFERENCE_SIZE, Colorizer, Hints, Reference
-from src.colorizers.likeness import ByEncoder, ByHand, Features, Likeness, cosines
+from src.colorizers.likeness import ByEncoder, ByHand, Features, Likeness, compared, cosines
 from src.colorizers.scribbles import spread
 from src.colorizers.superpixels import Superpixels
 
@@ -71,7 +70,7 @@ class Exemplar(Colorizer):
     def borrowed(self, L: Float[Tensor, "1 1 h w"], reference: Reference) -> Borrowed:
         """Find colours for a picture. Args: L, reference: in [-1, 1], of any size."""
         L = L.cpu()
-        small = _sized(L)
+        small = compared(L)
         cut = Superpixels.of(small)
         own = self._likeness.features(small, cut)
         others, ab = self._described(reference)
@@ -87,7 +86,7 @@ class Exemplar(Colorizer):
         if latest is None or latest[0] is not reference:
             each = []
             for L, ab in reference.pictures:
-                small, small_ab = _sized(L.cpu()), _sized(ab.cpu())
+                small, small_ab = compared(L.cpu()), compared(ab.cpu())
                 cut = Superpixels.of(small)
                 each.append((*self._likeness.features(small, cut), cut.means(small_ab)))
             *features, colors = (torch.cat(kind) for kind in zip(*each, strict=True))
@@ -120,11 +119,3 @@ def confidence(likeness: Float[Tensor, " n"], cut: Superpixels) -> Float[Tensor,
     weights = torch.exp(-apart.square() / (2 * REACH**2)) * cut.sizes
     mean = weights @ likeness / weights.sum(dim=1)
     return torch.sigmoid(STEEP * (mean - EVEN))
-
-
-def _sized(maps: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c i j"]:
-    """Take a picture to the size at which pictures are compared."""
-    height, width = maps.shape[2:]
-    scale = REFERENCE_SIZE / min(height, width)
-    size = round(height * scale), round(width * scale)
-    return F.interpolate(maps, size, mode="bilinear", antialias=True)

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from src.colorizers import shipped
+from src.colorizers.colorizer import REFERENCE_SIZE
 from src.colorizers.superpixels import Superpixels
 from src.generators.blocks import pad_to_multiple
 from src.generators.lite0 import STRIDE, Lite0
@@ -80,6 +81,14 @@ class ByEncoder(Likeness):
         alike = sum(each, torch.zeros(())) / len(own)
         best, chosen = alike.topk(min(CHOSEN, alike.shape[1]))
         return Matches(chosen, torch.softmax(best * SHARPNESS, dim=1), best[:, 0])
+
+
+def compared(maps: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c i j"]:
+    """Take a picture to the size at which pictures are compared."""
+    height, width = maps.shape[2:]
+    scale = REFERENCE_SIZE / min(height, width)
+    size = round(height * scale), round(width * scale)
+    return F.interpolate(maps, size, mode="bilinear", antialias=True)
 
 
 def cosines(features: Features) -> Float[Tensor, "n n"]:

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from src import color
 from src.colorizers.colorizer import Colorizer, Hints, Reference
-from src.colorizers.likeness import ByEncoder, Features, cosines
+from src.colorizers.likeness import ByEncoder, Features, compared, cosines
 from src.colorizers.superpixels import Superpixels
 from src.colorizers.trained import Trained
 from src.errors import UserError
@@ -17,30 +18,33 @@ from src.generators.ab_bins import Bins
 from src.generators.generator import Generator
 
 DRAWN = 3  # for each proposal so many are drawn, and those are kept that differ most
-ALIKE = 2.0  # how soon superpixels that look different are coloured independently
-REACH = 0.7  # of the picture's sides, beyond which even like ones are
-REGIONS = 6  # patterns that lots are made of: with more of them, one thing has several colours
-BOLDNESS = 0.8  # standard deviations of the lots; 1 draws colours as often as they are likely
+# Of what is likely at a place, so much of the probability gives its colour: that which lies
+# farthest in a direction. So no colour is drawn that the network thinks less likely than that.
+SHARE = 0.25
+STEP = 5 / color.AB_RANGE  # of [-1, 1]: softens that border, or bins would show as patches
+HALVINGS = 12  # to find it
+TEMPERATURE = 0.8  # sharpens probabilities, whose tails are of all colours
+CHROMA = 15.0  # Lab units of a colour that counts twice as much as grey, the safest guess
+# Directions are alike where the photo looks alike and the same colours are likely.
+ALIKE = 0.5  # how soon they differ between superpixels that look different
+COMMON = 0.3  # of their variance, which is one for the whole picture
+PATTERNS = 4  # that they are made of: with more of them, one thing has several colours
+FULL = 0.7  # length from which a direction is followed to the end
 
 
 class Proposal(Colorizer):
     """One of several colourings: the first is the network's own, the others are drawn.
 
-    What lies near and looks alike has the same lot, so that each is coherent. A picture's content,
-    the network and the count decide all lots: the k-th is always the same.
+    A picture's content, the network and the count decide all of them: the k-th is always the same.
 
-    Args: network: that gives probabilities; number: from 1 to count.
-    Raises: UserError: if the network gives no probabilities.
+    Args: network: that gives probabilities; number: from 1; drawings: of that network.
     """
 
-    views = 1  # a mirrored picture has other lots
-
-    def __init__(self, network: Colorizer, number: int, count: int, likeness: ByEncoder) -> None:
-        self._network, self._bins = with_bins(network)
-        self._colorizer, self._likeness = network, likeness
-        self.number, self.count = number, count
+    def __init__(self, network: Colorizer, number: int, drawings: "Drawings") -> None:
+        self._network, self._drawings, self.number = network, drawings, number
         self.name, self.sha256 = network.name, network.sha256
         self.image_size, self.mean_ab = network.image_size, network.mean_ab
+        self.views = network.views if number == 1 else 1  # a mirrored picture is drawn otherwise
 
     def __call__(
         self,
@@ -49,29 +53,56 @@ class Proposal(Colorizer):
         reference: Reference | None = None,
     ) -> Float[Tensor, "b 2 h w"]:
         if self.number == 1:
-            return self._colorizer(L)
-        return torch.cat([self._drawn(one) for one in L.split(1)])
+            return self._network(L)
+        found = [self._drawings.of(one)[self.number - 2] for one in L.split(1)]
+        return F.interpolate(torch.cat(found), L.shape[2:], mode="bilinear").to(L)
 
-    def _drawn(self, L: Float[Tensor, "1 1 h w"]) -> Float[Tensor, "1 2 h w"]:
-        device = next(self._network.parameters()).device
-        logits = self._network.logits(L.to(device)).cpu()
-        cut = Superpixels.of(L)
-        small = cut.enlarged(*logits.shape[2:])
-        content = (L.cpu().numpy().tobytes(), self.sha256.encode(), str(self.count).encode())
+
+class Drawings:
+    """Colourings drawn for pictures, of which those of the latest are kept.
+
+    Args: network: that gives probabilities; count: of colourings, with the network's own.
+    Raises: UserError: if it gives none.
+    """
+
+    def __init__(self, network: Colorizer, count: int) -> None:
+        self._network, self._bins = with_bins(network)
+        self._name, self._count = network.sha256, count
+        self._likeness = ByEncoder()
+        self._latest: tuple[int, Sequence[Float[Tensor, "1 2 i j"]]] | None = None
+
+    def of(self, L: Float[Tensor, "1 1 h w"]) -> Sequence[Float[Tensor, "1 2 i j"]]:
+        """Return ab of all but the network's own, at the size of its logits."""
+        content = (L.cpu().numpy().tobytes(), self._name.encode(), str(self._count).encode())
         seed = int.from_bytes(hashlib.sha256(b"\0".join(content)).digest()[:7])
-        _, *features = self._likeness.features(L.cpu(), cut)  # the finest see texture
-        lots = drawn_lots(features, cut, DRAWN * (self.count - 1), seed)
-        own = self._bins.ab(logits)
-        found = [own, *(self._bins.drawn(logits, small.painted(lot)) for lot in lots)]
-        ab = found[_apart(found, self.count)[self.number - 1]]
-        return F.interpolate(ab, L.shape[2:], mode="bilinear").to(L)
+        latest = self._latest  # threads may replace it meanwhile
+        if latest is None or latest[0] != seed:
+            latest = self._latest = (seed, self._drawn(L, seed))
+        return latest[1]
+
+    def _drawn(self, L: Float[Tensor, "1 1 h w"], seed: int) -> Sequence[Float[Tensor, "1 2 i j"]]:
+        both = torch.cat([L, L.flip(-1)]).to(next(self._network.parameters()).device)
+        logits, mirrored = self._network.logits(both).cpu()
+        size = logits.shape[1:]
+        colors, shares = self._bins.likelihoods(torch.cat([logits, mirrored.flip(-1)], dim=-1))
+        shares = sum(shares.split(size[-1], dim=-1), torch.zeros(())) / 2
+        small = compared(L.cpu())
+        cut = Superpixels.of(small)
+        *_, middle, coarse = self._likeness.features(small, cut)  # the finer ones see texture
+        directions = drawn_directions(
+            [middle, coarse], cut.sampled(shares[None]), DRAWN * (self._count - 1), seed
+        )
+        shares = _bolder(colors, shares.flatten(1))
+        there = cut.enlarged(*size).labels.flatten()
+        found = [towards(colors, shares, one[there].T).view(1, 2, *size) for one in directions]
+        own = (colors.T @ shares).view(1, 2, *size)
+        return [found[i - 1] for i in _apart([own, *found], self._count)[1:]]
 
 
 def proposals(network: Colorizer, count: int) -> list[Proposal]:
-    """Return several colourisers that differ. Raises: UserError: as Proposal."""
-    with_bins(network)  # before a second network is loaded
-    likeness = ByEncoder()
-    return [Proposal(network, number, count, likeness) for number in range(1, count + 1)]
+    """Return several colourisers that differ. Raises: UserError: as Drawings."""
+    drawings = Drawings(network, count)
+    return [Proposal(network, number, drawings) for number in range(1, count + 1)]
 
 
 def spread(colorizer: Colorizer, L: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"] | None:
@@ -89,20 +120,48 @@ def gives_probabilities(colorizer: Colorizer) -> bool:
     return isinstance(network, Generator) and network.bins is not None
 
 
-def drawn_lots(
-    features: Features, cut: Superpixels, count: int, seed: int
+def drawn_directions(
+    features: Features, shares: Float[Tensor, "n q"], count: int, seed: int
 ) -> Sequence[Float[Tensor, "n 2"]]:
-    """Draw lots in [0, 1] for superpixels, alike where they are near and look alike."""
-    far = torch.cdist(cut.places, cut.places).square() / (2 * REACH**2)
-    # Of a Gaussian process: both factors are kernels, and so is their product.
-    covariance = torch.exp(ALIKE * (cosines(features) - 1) - far).double()
-    strength, patterns = (one[..., -REGIONS:] for one in torch.linalg.eigh(covariance))
+    """Draw directions of (a, b), of length 1 at most, for superpixels: alike for alike ones.
+
+    Args: features: of superpixels; shares: how probable each colour is there.
+    """
+    # Each of the kernels is one, so that their product is; sums of roots are Bhattacharyya's.
+    same = shares.sqrt() @ shares.sqrt().T
+    alike = torch.exp(ALIKE * (cosines(features) - 1) + same - 1)
+    covariance = (COMMON + (1 - COMMON) * alike).double()
+    strength, patterns = (one[..., -PATTERNS:] for one in torch.linalg.eigh(covariance))
     root = patterns * strength.clamp(min=0).sqrt()
-    root = root / root.norm(dim=1, keepdim=True).clamp(min=1e-6)
     own = torch.Generator().manual_seed(seed)
     noise = torch.randn(root.shape[1], 2 * count, generator=own, dtype=torch.float64)
-    lots = torch.special.ndtr(BOLDNESS * (root @ noise)).float()
-    return lots.split(2, dim=1)
+    drawn = (root @ noise).float().unflatten(1, (count, 2)) / FULL
+    return [*(drawn / drawn.norm(dim=2, keepdim=True).clamp(min=1)).unbind(dim=1)]
+
+
+def towards(
+    colors: Float[Tensor, "q 2"], shares: Float[Tensor, "q n"], direction: Float[Tensor, "2 n"]
+) -> Float[Tensor, "2 n"]:
+    """Move the mean colour to that of the SHARE of the probability that lies farthest.
+
+    Args: direction: its length, of 0 to 1, tells how much of the way.
+    """
+    length = direction.norm(dim=0)
+    beyond = colors @ (direction / length.clamp(min=1e-6))
+    low, high = beyond.amin(dim=0) - 4 * STEP, beyond.amax(dim=0) + 4 * STEP
+    for _ in range(HALVINGS):
+        border = (low + high) / 2
+        enough = (shares * torch.sigmoid((beyond - border) / STEP)).sum(dim=0) > SHARE
+        low, high = torch.where(enough, border, low), torch.where(enough, high, border)
+    weights = shares * torch.sigmoid((beyond - (low + high) / 2) / STEP)
+    farthest = colors.T @ (weights / weights.sum(dim=0))
+    return torch.lerp(colors.T @ shares, farthest, length)
+
+
+def _bolder(colors: Float[Tensor, "q 2"], shares: Float[Tensor, "q n"]) -> Float[Tensor, "q n"]:
+    chroma = colors.norm(dim=1, keepdim=True) * color.AB_RANGE
+    bolder = shares ** (1 / TEMPERATURE) * (1 + chroma / CHROMA)
+    return bolder / bolder.sum(dim=0)
 
 
 def _apart(found: Sequence[Float[Tensor, "1 2 i j"]], count: int) -> list[int]:
@@ -116,6 +175,7 @@ def _apart(found: Sequence[Float[Tensor, "1 2 i j"]], count: int) -> list[int]:
 
 
 def with_bins(colorizer: Colorizer) -> tuple[Generator, Bins]:
+    """Return a network that gives probabilities, and of what. Raises: UserError: if it does not."""
     network = colorizer.network if isinstance(colorizer, Trained) else None
     if not isinstance(network, Generator) or network.bins is None:
         raise UserError(

@@ -69,6 +69,12 @@ class Superpixels:
         sums.index_add_(0, self.labels.flatten(), maps[0].flatten(1).T.contiguous())
         return sums / self.sizes[:, None].clamp(min=1)
 
+    def sampled(self, maps: Float[Tensor, "1 c i j"]) -> Float[Tensor, "n c"]:
+        """Return what maps of any size have at the place of each superpixel."""
+        grid = (self.places * 2 - 1).flip(1)
+        found = F.grid_sample(maps, grid[None, None], padding_mode="border", align_corners=False)
+        return found[0, :, 0].T
+
     def painted(self, values: Float[Tensor, "n c"]) -> Float[Tensor, "1 c h w"]:
         """Return maps in which each superpixel has its own values."""
         return values[self.labels].movedim(-1, 0)[None]

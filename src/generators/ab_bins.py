@@ -35,20 +35,10 @@ class Bins(ABC):
         """Return a colour in [-1, 1] for the logits of each place."""
 
     @abstractmethod
-    def drawn(
-        self, logits: Float[Tensor, "b q i j"], lot: Float[Tensor, "b 2 i j"]
-    ) -> Float[Tensor, "b 2 i j"]:
-        """Return one of the likely colours for each place, by its lot in [0, 1] for a and for b.
-
-        Lots at random give colours as often as they are likely; like places with the same lot get
-        like colours.
-        """
-
-    @abstractmethod
     def likelihoods(
-        self, logits: Float[Tensor, " q"]
-    ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, " n"]]:
-        """Return colours in [-1, 1] and how probable each is, of the logits of one place."""
+        self, logits: Float[Tensor, "q ..."]
+    ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n ..."]]:
+        """Return colours in [-1, 1], and how probable each of them is at each place."""
 
     @abstractmethod
     def spread(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 1 i j"]:
@@ -129,21 +119,9 @@ class JointBins(Bins):
         steps = torch.linspace(-1, 1, self.STEPS, device=like.device, dtype=like.dtype)
         return torch.stack([steps.repeat_interleave(self.STEPS), steps.repeat(self.STEPS)], dim=1)
 
-    def drawn(
-        self, logits: Float[Tensor, "b q i j"], lot: Float[Tensor, "b 2 i j"]
-    ) -> Float[Tensor, "b 2 i j"]:
-        shares = self._shares(logits)
-        a = _quantile(shares.sum(dim=2), lot[:, 0])
-        low, beyond = _between(a / (self.STEPS - 1), self.STEPS)
-        bins = torch.stack([low, low + 1], dim=1)[:, :, None]
-        near = shares.gather(1, bins.expand(-1, -1, self.STEPS, -1, -1))
-        given_a = torch.lerp(near[:, 0], near[:, 1], beyond[:, None])
-        b = _quantile(given_a / given_a.sum(dim=1, keepdim=True).clamp(min=1e-12), lot[:, 1])
-        return torch.stack([a, b], dim=1) * (2 / (self.STEPS - 1)) - 1
-
     def likelihoods(
-        self, logits: Float[Tensor, " q"]
-    ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, " n"]]:
+        self, logits: Float[Tensor, "q ..."]
+    ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n ..."]]:
         return self._centers(logits), logits.float().softmax(dim=0)
 
     def spread(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 1 i j"]:
@@ -187,20 +165,12 @@ class AxisBins(Bins):
         place = (middle + within - 0.5)[:, :, 0] * 2 / (self.STEPS - 1) - 1
         return torch.sinh(place.clamp(-1, 1) * self.SPAN) * self.FINE
 
-    def drawn(
-        self, logits: Float[Tensor, "b q i j"], lot: Float[Tensor, "b 2 i j"]
-    ) -> Float[Tensor, "b 2 i j"]:
-        places = [
-            _quantile(*both) for both in zip(self._shares(logits), lot.unbind(1), strict=True)
-        ]
-        return self._color(torch.stack(places, dim=1))
-
     def likelihoods(
-        self, logits: Float[Tensor, " q"]
-    ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, " n"]]:
+        self, logits: Float[Tensor, "q ..."]
+    ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n ..."]]:
         a, b = logits.float().unflatten(0, (2, self.STEPS)).softmax(dim=1)
         steps = self._color(torch.arange(self.STEPS, device=logits.device))
-        return torch.cartesian_prod(steps, steps), torch.outer(a, b).flatten()
+        return torch.cartesian_prod(steps, steps), (a[:, None] * b).flatten(0, 1)
 
     def spread(self, logits: Float[Tensor, "b q i j"]) -> Float[Tensor, "b 1 i j"]:
         steps = self._color(torch.arange(self.STEPS, device=logits.device))
@@ -213,19 +183,6 @@ class AxisBins(Bins):
     def _color(self, place: Tensor) -> Tensor:
         """Return a or b in [-1, 1]. Args: place: in bins."""
         return torch.sinh((place * (2 / (self.STEPS - 1)) - 1) * self.SPAN) * self.FINE
-
-
-def _quantile(
-    shares: Float[Tensor, "b s i j"], lot: Float[Tensor, "b i j"]
-) -> Float[Tensor, "b i j"]:
-    """Return the place, in bins, below which so much lies; a share is spread over its bin."""
-    sums, at = shares.cumsum(dim=1), lot[:, None]
-    last = shares.shape[1] - 1
-    passed = (sums < at).sum(dim=1, keepdim=True).clamp(max=last)
-    share = shares.gather(1, passed)
-    below = sums.gather(1, passed) - share
-    within = ((at - below) / share.clamp(min=1e-6)).clamp(0, 1)
-    return (passed + within - 0.5)[:, 0].clamp(0, last)
 
 
 def _variance(

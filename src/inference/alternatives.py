@@ -38,7 +38,7 @@ def sheet(samples: NDArray[Any], proposals: Sequence[Colorizer], size: int | Non
     width, height = shown.width + MARGIN, shown.height + MARGIN
     page = Image.new("RGB", (columns * width + MARGIN, rows * height + MARGIN), "white")
     for i, proposal in enumerate(proposals):
-        painted = paint(small, predict(samples, proposal, size, 1))
+        painted = paint(small, predict(samples, proposal, size))
         tile = Image.fromarray(painted.samples)
         _number(tile, i + 1)
         place = MARGIN + i % columns * width, MARGIN + i // columns * height

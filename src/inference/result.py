@@ -141,7 +141,7 @@ def write_beside(photo: Photo, target: Path, colorizer: Colorizer, options: Opti
     samples = next(photo.pages()).samples
     if options.proposals:
         sheet = np.asarray(alternatives.sheet(samples, options.proposals, options.size))
-        own = replace(options, proposal=f"1 to {len(options.proposals)}", views=1)
+        own = replace(options, proposal=f"1 to {len(options.proposals)}")
         record = record_of(colorizer, own, None) if options.provenance else None
         told = transfer(Metadata(), "JPEG", record=record, moved=False)
         path = target.with_name(target.stem + PROPOSALS)

@@ -6,8 +6,7 @@ from torch import Tensor
 
 from src.colorizers import checkpoint, registry
 from src.colorizers.colorizer import Colorizer
-from src.colorizers.proposals import Proposal, drawn_lots, proposals, spread
-from src.colorizers.superpixels import Superpixels
+from src.colorizers.proposals import Proposal, drawn_directions, proposals, spread, towards
 from src.errors import UserError
 
 
@@ -64,15 +63,27 @@ def test_the_same_photo_network_and_count_give_the_same(unsure: Colorizer) -> No
     assert not torch.equal(painted(proposals(unsure, 3), L)[2], painted(proposals(unsure, 4), L)[2])
 
 
-def test_lots_agree_where_superpixels_are_near_and_alike() -> None:
-    cut = Superpixels(torch.arange(12).view(2, 6).repeat_interleave(6, 0).repeat_interleave(6, 1))
-    kind = torch.tensor([1.0, 1, 1, -1, -1, -1] * 2)[:, None]
-    lots = torch.stack([*drawn_lots([kind * torch.ones(1, 3)], cut, 400, seed=0)])[..., 0]
-    alike = torch.corrcoef(lots.T)
-    assert alike[0, 1] > 0.8
-    assert alike[2, 3] < 0.3
-    assert lots.min() >= 0
-    assert lots.max() <= 1
+def test_directions_agree_where_superpixels_look_alike_and_the_same_is_likely() -> None:
+    kind = torch.tensor([1.0, 1, 1, -1, -1, -1])[:, None]
+    shares = torch.eye(2)[[0, 0, 1, 1, 1, 1]]
+    drawn = torch.stack([*drawn_directions([kind * torch.ones(1, 3)], shares, 400, seed=0)])
+    assert drawn.norm(dim=2).max() < 1.001
+    alike = torch.corrcoef(drawn[..., 0].T)
+    assert alike[0, 1] > 0.99
+    assert alike[3, 4] > 0.99
+    assert alike[1, 3] < alike[2, 3] < 0.8
+
+
+def test_a_color_goes_no_farther_than_a_quarter_of_what_is_likely_lies() -> None:
+    colors = torch.tensor([[0.0, 0], [1, 0], [0, 1]])
+    shares = torch.tensor([[0.8, 0.4], [0.15, 0.6], [0.05, 0]])
+    red, none = torch.tensor([1.0, 0]), torch.zeros(2)
+    for direction, expected in (
+        (red, torch.tensor([[0.6, 1.0], [0, 0]])),
+        (none, torch.tensor([[0.15, 0.6], [0.05, 0]])),
+    ):
+        found = towards(colors, shares, direction[:, None].expand(2, 2))
+        torch.testing.assert_close(found, expected, atol=0.03, rtol=0)
 
 
 def test_the_spread_is_that_of_what_is_likely(unsure: Colorizer) -> None:

@@ -53,16 +53,6 @@ def test_the_cross_entropy_is_least_at_the_true_color(
     torch.testing.assert_close(bins.ab(logits.detach()), real, atol=0.02, rtol=0.1)
 
 
-@pytest.mark.parametrize("bins", [JointBins(temperature=1), AxisBins()], ids=["joint", "axis"])
-def test_likelihoods_have_the_spread_of_what_they_are_likelihoods_of(bins: Bins) -> None:
-    logits = torch.randn(bins.count, generator=torch.Generator().manual_seed(0))
-    colors, shares = bins.likelihoods(logits)
-    assert float(shares.sum()) == pytest.approx(1)
-    apart = (colors - shares @ colors).square().sum(dim=1)
-    spread = bins.spread(logits.view(1, -1, 1, 1))
-    assert float(shares @ apart) ** 0.5 == pytest.approx(float(spread), rel=1e-4)
-
-
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (20, 28)])
 def test_a_logit_stands_for_the_mean_of_its_own_pixels(height: int, width: int) -> None:
     real = torch.zeros(1, 2, height, width)
@@ -113,20 +103,11 @@ def test_weights_are_those_of_the_true_colors() -> None:
 
 
 @pytest.mark.parametrize("bins", [JointBins(temperature=1), AxisBins()], ids=["joint", "axis"])
-def test_lots_at_random_draw_colors_as_often_as_they_are_likely(bins: Bins) -> None:
-    torch.manual_seed(0)
-    logits = torch.randn(1, bins.count, 1, 1) * 2
-    drawn = bins.drawn(logits.expand(-1, -1, 100, 100), torch.rand(1, 2, 100, 100))
-    assert drawn.abs().max() <= 1
-    spread = drawn.var(dim=(0, 2, 3)).sum().sqrt()
-    torch.testing.assert_close(spread, bins.spread(logits).squeeze(), rtol=0.1, atol=0.03)
-    middle = bins.drawn(logits, torch.full((1, 2, 1, 1), 0.5)).squeeze()
-    # Of b it is the median beside that a, which may lie elsewhere than the median of all.
-    torch.testing.assert_close(middle[0], drawn[0, 0].median(), rtol=0, atol=0.03)
-
-
-def test_bs_lot_is_drawn_beside_the_a_that_was() -> None:
-    red_low, blue_high = (STEPS - 1) * STEPS, STEPS - 1  # a = 1 with b = -1; a = -1 with b = 1
-    logits = logits_of({red_low: 0.5, blue_high: 0.5})
-    drawn = JointBins(temperature=1).drawn(logits.expand(-1, -1, 20, 20), torch.rand(1, 2, 20, 20))
-    assert (drawn[:, 0] * drawn[:, 1] < -0.5).float().mean() > 0.9
+def test_likelihoods_have_the_spread_of_what_they_are_likelihoods_of(bins: Bins) -> None:
+    logits = torch.randn(bins.count, 2, generator=torch.Generator().manual_seed(0))
+    colors, shares = bins.likelihoods(logits)
+    torch.testing.assert_close(shares.sum(dim=0), torch.ones(2))
+    mean = shares.T @ colors
+    variance = (shares * (colors[:, None] - mean).square().sum(dim=2)).sum(dim=0)
+    spread = bins.spread(logits.T[..., None, None]).flatten()
+    torch.testing.assert_close(variance.sqrt(), spread, rtol=1e-3, atol=1e-3)
