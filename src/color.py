@@ -1,5 +1,7 @@
 """sRGB, CIELAB and the scaling that networks see. Only this file knows the constants of Lab."""
 
+from functools import cache
+
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from kornia.color import lab_to_rgb as kornia_lab_to_rgb
@@ -18,6 +20,15 @@ HUES = (
 )
 NEUTRAL = 5.0  # chroma below which a pixel has no hue that people would name
 GAMUT_TOLERANCE = 1e-4  # of [0, 1]: far below what 8 bits can tell, and little in 16
+# Linear sRGB to XYZ, of D65's white (IEC 61966-2-1).
+XYZ_OF_RGB = (
+    (0.412453, 0.357580, 0.180423),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334, 0.119193, 0.950227),
+)
+WHITE = (0.95047, 1.0, 1.08883)
+# Where Lab's cube root, and sRGB's power, become straight lines.
+CUBE_END, ROOT_END, GAMMA_END = 0.2068966, 0.008856, 0.0031308
 
 
 def rgb_to_lab(rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
@@ -93,36 +104,86 @@ def L_ab_to_rgb_keeping_L(
     with torch.autocast(L.device.type, enabled=False):
         L, ab = _at_least_float32(L), _at_least_float32(ab)
         # Black and white have no colour: spares large margins the search.
-        ab = torch.where(L.abs() < 1, ab, 0)
-        lab = torch.cat([(L + 1) * L_HALF_RANGE, ab * AB_RANGE], dim=1)
-        rgb = kornia_lab_to_rgb(lab, clip=False)
+        ab = ab.masked_fill(L.abs() >= 1, 0)
+        y = L * (L_HALF_RANGE / 116) + (L_HALF_RANGE + 16) / 116
+        x_beyond_y, y_beyond_z = ab[:, :1] * (AB_RANGE / 500), ab[:, 1:] * (AB_RANGE / 200)
+        rgb = _linear_rgb(y, x_beyond_y, y_beyond_z)
         outside = ~_in_gamut(rgb)
         if outside.any():
-            pixels = lab.movedim(1, -1)[outside].T[:, None]
-            fitting = _less_chroma(pixels)
-            rgb.movedim(1, -1)[outside] = kornia_lab_to_rgb(fitting, clip=False)[:, 0].T
-        return rgb.clamp(0, 1), outside
+            pixels = [one.movedim(1, -1)[outside].T[None] for one in (y, x_beyond_y, y_beyond_z)]
+            rgb.movedim(1, -1)[outside] = _with_less_chroma(*pixels)[0].T
+        return _gamma_encoded(rgb).clamp_(0, 1), outside
 
 
-def _in_gamut(rgb: Float[Tensor, "... 3 h w"]) -> Bool[Tensor, "... h w"]:
-    return ((rgb >= -GAMUT_TOLERANCE) & (rgb <= 1 + GAMUT_TOLERANCE)).all(dim=-3)
+def _linear_rgb(
+    y: Float[Tensor, "b 1 ..."],
+    x_beyond_y: Float[Tensor, "b 1 ..."],
+    y_beyond_z: Float[Tensor, "b 1 ..."],
+) -> Float[Tensor, "b 3 ..."]:
+    """Return linear sRGB of Lab's roots: y = (L* + 16)/116, x - y = a*/500, y - z = b*/200."""
+    roots = torch.cat([y + x_beyond_y, y, (y - y_beyond_z).clamp_(min=0)], dim=1)
+    # A straight line up to CUBE_END, and from there a cube; torch.where takes far longer.
+    cubes = roots.clamp(min=CUBE_END).pow_(3).sub_(CUBE_END**3)
+    xyz = roots.clamp_(max=CUBE_END).sub_(4 / 29).div_(7.787).add_(cubes)
+    return torch.einsum("oi,bi...->bo...", _matrix(xyz.device, xyz.dtype, inverse=True), xyz)
 
 
-def _less_chroma(lab: Float[Tensor, "3 1 n"]) -> Float[Tensor, "3 1 n"]:
-    """Return the colours of the largest chroma within sRGB, to 1/256 of the one they had."""
-    kept = torch.zeros_like(lab[:1])
+@cache
+def _matrix(device: torch.device, dtype: torch.dtype, *, inverse: bool) -> Float[Tensor, "3 3"]:
+    """Linear sRGB to XYZ as a share of white, or its inverse."""
+    matrix = torch.tensor(XYZ_OF_RGB, dtype=torch.float64) / torch.tensor(WHITE)[:, None].double()
+    return (torch.linalg.inv(matrix) if inverse else matrix).to(device, dtype)
+
+
+def _gamma_encoded(linear: Float[Tensor, "b 3 ..."]) -> Float[Tensor, "b 3 ..."]:
+    powers = linear.clamp(min=GAMMA_END).pow_(1 / 2.4).mul_(1.055).sub_(0.055 + 12.92 * GAMMA_END)
+    return linear.clamp_(max=GAMMA_END).mul_(12.92).add_(powers)
+
+
+def _in_gamut(linear: Float[Tensor, "b 3 ..."]) -> Bool[Tensor, "b ..."]:
+    least, most = -GAMUT_TOLERANCE / 12.92, ((1.055 + GAMUT_TOLERANCE) / 1.055) ** 2.4
+    r, g, b = linear.unbind(dim=1)
+    lowest, highest = torch.minimum(r, g).minimum(b), torch.maximum(r, g).maximum(b)
+    return (lowest >= least) & (highest <= most)
+
+
+def _with_less_chroma(
+    y: Float[Tensor, "1 1 n"],
+    x_beyond_y: Float[Tensor, "1 1 n"],
+    y_beyond_z: Float[Tensor, "1 1 n"],
+) -> Float[Tensor, "1 3 n"]:
+    """Return linear sRGB of the largest chroma that fits, to 1/256 of the one they had."""
+    kept = torch.zeros_like(y)
     for halving in range(1, 9):
         tried = kept + 0.5**halving
-        fits = _in_gamut(kornia_lab_to_rgb(torch.cat([lab[:1], lab[1:] * tried]), clip=False))
+        fits = _in_gamut(_linear_rgb(y, x_beyond_y * tried, y_beyond_z * tried))
         kept = torch.where(fits[None], tried, kept)
-    return torch.cat([lab[:1], lab[1:] * kept])
+    return _linear_rgb(y, x_beyond_y * kept, y_beyond_z * kept)
 
 
 def uint8_to_L_ab(
     rgb: UInt8[Tensor, "b 3 h w"],
 ) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 2 h w"]]:
-    """Take 8-bit sRGB, as loaders yield it, to a network's L and ab on the tensor's device."""
-    return rgb_to_L_ab(rgb.float() / 255)
+    """Take 8-bit sRGB, as loaders yield it, to a network's L and ab on the tensor's device.
+
+    As rgb_to_L_ab, in fewer passes: the linear light of 256 values is known.
+    """
+    with torch.autocast(rgb.device.type, enabled=False):
+        linear = _linear_of_uint8(rgb.device).index_select(0, rgb.int().flatten()).view(rgb.shape)
+        matrix = _matrix(rgb.device, linear.dtype, inverse=False)
+        xyz = torch.einsum("oi,bihw->bohw", matrix, linear)
+        # The line touches the cube root at ROOT_END, and lies above it everywhere else.
+        roots = xyz.clamp(min=ROOT_END).pow_(1 / 3)
+        x, y, z = torch.minimum(roots, xyz.mul_(7.787).add_(4 / 29)).split(1, dim=1)
+        L = y * (116 / L_HALF_RANGE) - (16 / L_HALF_RANGE + 1)
+        return L, torch.cat([(x - y) * (500 / AB_RANGE), (y - z) * (200 / AB_RANGE)], dim=1)
+
+
+@cache
+def _linear_of_uint8(device: torch.device) -> Float[Tensor, "256"]:
+    encoded = torch.linspace(0, 1, 256, dtype=torch.float64)
+    linear = torch.where(encoded > 0.04045, ((encoded + 0.055) / 1.055) ** 2.4, encoded / 12.92)
+    return linear.float().to(device)
 
 
 def L_ab_to_uint8(

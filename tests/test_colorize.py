@@ -24,6 +24,7 @@ from src.colorizers import registry
 from src.generators.cnn import CNN
 from src.images.xmp import Packet
 from src.inference import result
+from src.inference.batch import Batch
 from src.inference.result import Options
 from tests.conftest import ROOT
 
@@ -105,6 +106,28 @@ def test_folders_are_walked_and_their_shape_is_kept(tmp_path: Path, colorize: Co
         assert colorize("album", "--output", out) == 0
     made = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
     assert made == ["a.jpg", "sub/c.png", "sub/deep/b.png"]
+
+
+def test_photos_side_by_side_are_told_of_in_their_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(8):
+        photo(tmp_path / "in" / f"{i}.jpg", (300 // (i + 1), 200))
+    (tmp_path / "in" / "4.jpg").write_text("no picture")
+    photo(tmp_path / "in" / "5.png")  # its result would be that of 5.jpg
+    said = []
+    for threads, out in ((1, "one"), (2, "two")):
+        options = Options(format="jpeg", provenance=False)  # which tells the time
+        batch = Batch(Path(out), registry.load("zero", None), options, overwrite=False)
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        batch.run([Path("in")])
+        torch.set_num_threads(before)
+        assert (batch.painted, batch.failed) == (7, 2)
+        said.append([text.replace(f"{out}/", "out/") for text in capsys.readouterr()])
+        for name in made_in(out):
+            assert Path(out, name).read_bytes() == Path("one", name).read_bytes()
+    assert said[0] == said[1]
 
 
 def test_patterns_that_no_shell_expands_stand_for_their_files(

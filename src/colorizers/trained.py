@@ -121,7 +121,8 @@ def _trained(content: Mapping[str, Any], path: Path) -> Trained:
         raise UserError(f"{path}: {error}") from error
     weights = checkpoint.generator_weights(content, path)
     checkpoint.load_strictly(network, weights, path, assign=True)
-    network.float().eval()
+    # On CPUs, the network that ships takes two thirds of the time with this order of memory.
+    network.float().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     _try(network, path)
     return Trained(
         network=network,

@@ -1,12 +1,17 @@
 """Many photos, and folders of them, on their way to one folder."""
 
 import glob
+import math
 import os
 import sys
+import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -15,8 +20,29 @@ from src.colorizers.colorizer import Colorizer
 from src.errors import UserError
 from src.inference.hints import ByName
 from src.inference.result import BESIDE, SUFFIXES, Options, colorize_file, output_name, write_beside
+from src.inference.threads import cores, in_order
 
 LARGE = 2.5  # times the bytes of the photo; colours and a faithful JPEG cost so much at most
+# Larger photos are coloured one after the other: side by side they would take more memory than the
+# largest does alone, and be long about ending when a person stops the command.
+MOST_SIDE_BY_SIDE, AT_ONCE = 16e6, 50e6  # pixels of a photo, and of all that are coloured at once
+
+
+class Job(NamedTuple):
+    """A photo on its way to a folder.
+
+    Attributes:
+        photo: what is wrong with it where its file cannot be read.
+        alone: whether all cores are to work on it, once what came before is done.
+    """
+
+    source: Path
+    folder: Path
+    photo: images.Photo | Exception
+    alone: bool
+
+
+Made = tuple[Path, list[str] | None]  # the result, and notes on it; None where it was there already
 
 
 @dataclass
@@ -61,8 +87,10 @@ class Batch:
         self._prepare_hints(photos, [self._name(*job) for job in jobs])
         self._inputs = {source.resolve() for source, _ in jobs}
         output.mkdir(parents=True, exist_ok=True)
-        for source, folder in pace.each(jobs, "colouring", len(jobs), "photos"):
-            self._colorize(source, folder)
+        with warnings.catch_warnings(), closing(self._worked_on(jobs)) as done:
+            warnings.simplefilter("ignore")  # while a picture is read, of which there are several
+            for job, made in pace.each(done, "colouring", len(jobs), "photos"):
+                self._tell(job, made)
 
     def summary(self) -> str:
         said = [f"{self.painted} coloured"]
@@ -131,18 +159,52 @@ class Batch:
         """A photo's path below the folder that was named. Args: folder: of its result."""
         return folder.relative_to(self._folder()) / source.name
 
-    def _colorize(self, source: Path, folder: Path) -> None:
+    def _worked_on(
+        self, jobs: list[tuple[Path, Path]]
+    ) -> Generator[tuple[Job, Future[Made]], None, None]:
+        return in_order(self._colorize, self._opened(jobs), self._weight)
+
+    def _opened(self, jobs: list[tuple[Path, Path]]) -> Iterator[Job]:
+        names, few = set[Path](), len(jobs) < cores()
+        for source, folder in jobs:
+            name = folder / source.stem
+            photo: images.Photo | Exception
+            try:
+                photo = images.Photo(source)
+            except errors.EXPECTED as error:  # which is told when it is its turn
+                photo = error
+            # With the same name, its result may be that of another, or not, as that one ends.
+            yield Job(source, folder, photo, alone=few or name in names)
+            names.add(name)
+
+    def _weight(self, job: Job) -> float:
+        if isinstance(job.photo, Exception):
+            return 0
+        pixels = sum(width * height for width, height in job.photo.sizes)
+        pixels *= 1 + self.options.side_by_side
+        return math.inf if job.alone or pixels > MOST_SIDE_BY_SIDE else pixels / AT_ONCE
+
+    def _colorize(self, job: Job) -> Made:
+        photo, target = self._photo_and_target(job)
+        if not self._is_due(target):
+            return target, None
+        name = self._name(job.source, job.folder)
+        hints = self._by_name.of(name) if self._by_name else self.hints
+        notes = colorize_file(photo, target, self.colorizer, self.options, hints)
+        write_beside(photo, target, self.colorizer, self.options)
+        return target, notes
+
+    def _photo_and_target(self, job: Job) -> tuple[images.Photo, Path]:
+        if isinstance(job.photo, Exception):
+            raise job.photo
+        return job.photo, job.folder / output_name(job.photo, self.options)
+
+    def _tell(self, job: Job, made: Future[Made]) -> None:
+        source = job.source
         try:
-            photo = images.Photo(source)
-            target = folder / output_name(photo, self.options)
-            if not self._is_due(target):
-                self.skipped += 1
-                self._targets.add(target.resolve())
-                return
-            hints = self._by_name.of(self._name(source, folder)) if self._by_name else self.hints
-            notes = colorize_file(photo, target, self.colorizer, self.options, hints)
-            write_beside(photo, target, self.colorizer, self.options)
+            target, notes = made.result()
         except OSError as error:
+            _, target = self._photo_and_target(job)
             if error.errno in files.NO_ROOM:
                 said = f"{target}: {error.strerror}, after {self.summary()}"
                 raise OSError(said) from error
@@ -153,9 +215,12 @@ class Batch:
                 said += "; no name matches the pattern either"
             self._fail(source, said)
         else:
+            self._targets.add(target.resolve())
+            if notes is None:
+                self.skipped += 1
+                return
             self.painted += 1
             self.large += target.stat().st_size > LARGE * source.stat().st_size
-            self._targets.add(target.resolve())
             for note in notes:
                 tqdm.write(f"{source}: {note}", file=sys.stderr)
             tqdm.write(f"{source} -> {target}")

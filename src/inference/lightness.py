@@ -1,5 +1,6 @@
 """The lightness of a picture's samples, which is all that a colouriser is shown of it."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -21,10 +22,12 @@ MAX_ASPECT = 4
 def lightness(samples: NDArray[Any]) -> Float[Tensor, "1 1 h w"]:
     """Return L in [-1, 1]. Args: samples: uint8 or uint16, (h, w) of grey or (h, w, 3) of sRGB."""
     largest = int(np.iinfo(samples.dtype).max)
-    if samples.ndim == 3 and (samples == samples[..., :1]).all():
-        samples = samples[..., 0]  # grey, as most scans that are stored in colour
+    if samples.ndim == 3 and _is_grey(samples):
+        samples = samples[..., 0]  # as most scans that are stored in colour
     if samples.ndim == 2:
         return torch.from_numpy(_lightness_of_greys(largest)[samples])[None, None]
+    if samples.dtype == np.uint8:
+        return color.uint8_to_L_ab(torch.from_numpy(samples).permute(2, 0, 1)[None])[0]
     rgb = torch.from_numpy(samples.astype(np.float32)).permute(2, 0, 1)[None] / largest
     return color.rgb_to_L_ab(rgb)[0]
 
@@ -34,18 +37,28 @@ def small_lightness(samples: NDArray[Any], image_size: int) -> Float[Tensor, "1 
 
     Args: samples: as for `lightness`; image_size: short side in pixels.
     """
-    return lightness(np.asarray(shrunk(samples, image_size)))
+    return small_lightnesses(samples, [image_size])[0]
 
 
-def shrunk(samples: NDArray[Any], image_size: int) -> Image.Image:
+def small_lightnesses(
+    samples: NDArray[Any], image_sizes: Sequence[int]
+) -> list[Float[Tensor, "1 1 h w"]]:
+    """Return L as `small_lightness` at several sizes."""
+    image = Image.fromarray(eight_bit(samples))
+    return [lightness(np.asarray(shrunk(image, image_size))) for image_size in image_sizes]
+
+
+def shrunk(image: Image.Image, image_size: int) -> Image.Image:
     """Shrink a picture to what a network sees of it. Args: as for `small_lightness`."""
-    height, width = samples.shape[:2]
-    scale = min(image_size / min(height, width), MAX_ASPECT * image_size / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    scale = min(image_size / min(image.size), MAX_ASPECT * image_size / max(image.size))
+    width, height = (max(1, round(side * scale)) for side in image.size)
     # As pictures are shrunk for training; two steps, since the first of them is a fast one.
-    return Image.fromarray(eight_bit(samples)).resize(
-        size, Image.Resampling.BICUBIC, reducing_gap=2.0
-    )
+    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+
+
+def _is_grey(samples: NDArray[Any]) -> bool:
+    red, green, blue = samples[..., 0], samples[..., 1], samples[..., 2]
+    return bool((red == green).all() and (red == blue).all())
 
 
 @cache

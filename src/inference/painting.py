@@ -48,6 +48,7 @@ def paint(samples: NDArray[Any], prediction: Prediction, *, guided: bool = True)
         lines = upsampling.meeting(lines, there, ab, yx, (height, width))
     painted = np.empty((height, width, 3), samples.dtype)
     largest = int(np.iinfo(samples.dtype).max)
+    of_rounded = torch.uint8 if samples.dtype == np.uint8 else torch.int32
     rows = max(1, STRIP // width)
 
     @torch.inference_mode()
@@ -55,7 +56,9 @@ def paint(samples: NDArray[Any], prediction: Prediction, *, guided: bool = True)
         L = lightness(samples[top : top + rows])
         ab = upsampling.upsampled_rows(lines, L, top, height)
         rgb, outside = color.L_ab_to_rgb_keeping_L(L, ab)
-        painted[top : top + rows] = rgb[0].permute(1, 2, 0).mul(largest).round().numpy()
+        rounded = rgb[0].mul_(largest).round_().to(of_rounded).numpy()
+        for channel, plane in enumerate(rounded):  # faster than all three in one go
+            painted[top : top + rows, :, channel] = plane
         return int(outside.sum())
 
     outside = sum(side_by_side(paint_strip, range(0, height, rows)))

@@ -13,7 +13,7 @@ from src import color
 from src.colorizers.colorizer import Colorizer, Hints, Reference
 from src.errors import UserError
 from src.inference.hints import Places, Strokes
-from src.inference.lightness import small_lightness
+from src.inference.lightness import small_lightnesses
 
 if TYPE_CHECKING:
     from src.colorizers.correction import Correction
@@ -38,7 +38,7 @@ class Prediction:
     @property
     def mean_chroma(self) -> float:
         """Of all pixels, in Lab units; near 0 is grey."""
-        return float(self.ab.norm(dim=1).mean()) * color.AB_RANGE
+        return float(torch.hypot(*self.ab[0]).mean()) * color.AB_RANGE
 
     def saturated(self, factor: float) -> "Prediction":
         """Return the same with another chroma."""
@@ -83,7 +83,7 @@ def predict(
     """
     size, count = image_size or colorizer.image_size, views or colorizer.views
     sizes = [round(scale * size) for scale in SCALES] if count == 6 else [size]
-    shown = [small_lightness(samples, one) for one in sizes]
+    shown = small_lightnesses(samples, sizes)
     L = shown[-1]
     each = [_of_view(colorizer, one, strokes, reference, mirrored=count > 1) for one in shown]
     ab = torch.stack([F.interpolate(one, L.shape[2:], mode="bilinear") for one in each]).mean(dim=0)

@@ -38,7 +38,7 @@ def read(paths: Sequence[Path]) -> References:
             said.append(f"{path.name} sha256:{files.sha256(path)}")
         except UserError as error:
             raise UserError(f"reference {path}: {error}") from None
-        small = torch.from_numpy(np.array(shrunk(np.asarray(image), REFERENCE_SIZE)))
+        small = torch.from_numpy(np.array(shrunk(image, REFERENCE_SIZE)))
         pictures.append(color.uint8_to_L_ab(small.permute(2, 0, 1)[None]))
     return References(Reference(pictures), ", ".join(said))
 

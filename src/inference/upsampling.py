@@ -25,9 +25,10 @@ def guided_lines(
     Returns: slopes of a and b, offsets of a and b.
     Source: He and Sun 2015, Fast Guided Filter, arXiv:1505.00996, equations 4 to 8.
     """
-    mean_L = _window_mean(L)
-    variance = _window_mean(L * L) - mean_L * mean_L
-    covariance = _window_mean(L * ab) - mean_L * _window_mean(ab)
+    mean_L, mean_L2, mean_ab, mean_Lab = _window_mean(
+        torch.cat([L, L * L, ab, L * ab], dim=1)
+    ).split((1, 1, 2, 2), dim=1)
+    variance, covariance = mean_L2 - mean_L * mean_L, mean_Lab - mean_L * mean_ab
     slope = _window_mean(covariance / (variance + FLAT))
     return torch.cat([slope, ab - slope * L], dim=1)
 
@@ -55,7 +56,8 @@ def upsampled_rows(
     below = (above + 1).clamp(max=small_height - 1)
     strip = torch.lerp(lines[:, :, above], lines[:, :, below], (y - above)[:, None])
     if small_width != width:
-        strip = F.interpolate(strip, (rows, width), mode="bilinear")
+        wide = F.interpolate(strip.flatten(1, 2), width, mode="linear")
+        strip = wide.unflatten(1, (lines.shape[1], rows))
     return strip[:, :2] * L + strip[:, 2:]
 
 
@@ -96,4 +98,12 @@ def meeting(
 
 def _window_mean(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     """Mean over the part of each pixel's window that lies within the picture."""
-    return F.avg_pool2d(x, 2 * RADIUS + 1, stride=1, padding=RADIUS, count_include_pad=False)
+    for dim in (2, 3):  # one after the other takes far less time than F.avg_pool2d
+        size = x.shape[dim]
+        sums, counts = x.clone(), torch.ones(size)
+        for shift in range(1, min(RADIUS + 1, size)):
+            for at, by in ((0, shift), (shift, 0)):
+                sums.narrow(dim, at, size - shift).add_(x.narrow(dim, by, size - shift))
+                counts.narrow(0, at, size - shift).add_(1)
+        x = sums.div_(counts if dim == 3 else counts[:, None])
+    return x
