@@ -34,7 +34,7 @@ def from_file(path: Path | None) -> Colorizer:
         from src.colorizers import onnx
 
         return onnx.load(path)
-    return trained.load(path)
+    return trained.load(path).folded()
 
 
 def following(colorizer: Colorizer) -> Colorizer:

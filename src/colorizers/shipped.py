@@ -16,4 +16,4 @@ def load() -> Trained:
     content = PATH.read_bytes() if PATH.is_file() else b""
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise UserError(f"{PATH} is not the file that ships with this version: install it anew")
-    return trained.load(PATH)
+    return trained.load(PATH).folded()

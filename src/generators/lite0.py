@@ -136,6 +136,19 @@ class SameConv(nn.Conv2d):
             return DepthwiseConv.apply(padded, self.weight.bfloat16(), self.stride[0])
         return super().forward(x if any(self.padding) else F.pad(x, self.around))
 
+    @torch.no_grad()
+    def pad_evenly(self) -> None:
+        """Pad as much on all sides, with a row and a column of zeros before the kernel instead.
+
+        Then nothing is copied to be padded; where each channel is convolved for itself, that is
+        most of the time.
+        """
+        if any(self.padding) or self.groups == 1:
+            return
+        wider = F.pad(self.weight, (1, 0, 1, 0)).contiguous(memory_format=torch.channels_last)
+        self.weight = nn.Parameter(wider, requires_grad=False)
+        self.padding = (self.around[1], self.around[1])
+
     def _learns_slowly(self, x: Tensor) -> bool:
         """Tell whether oneDNN's backward pass is the slow one: of 5x5 kernels, and of strides."""
         return (

@@ -27,7 +27,7 @@ def lightness(samples: NDArray[Any]) -> Float[Tensor, "1 1 h w"]:
     if samples.ndim == 2:
         return torch.from_numpy(_lightness_of_greys(largest)[samples])[None, None]
     if samples.dtype == np.uint8:
-        return color.uint8_to_L_ab(torch.from_numpy(samples).permute(2, 0, 1)[None])[0]
+        return color.uint8_to_L_ab(torch.from_numpy(samples.transpose(2, 0, 1).copy())[None])[0]
     rgb = torch.from_numpy(samples.astype(np.float32)).permute(2, 0, 1)[None] / largest
     return color.rgb_to_L_ab(rgb)[0]
 
