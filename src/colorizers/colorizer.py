@@ -55,6 +55,17 @@ class Colorizer(ABC):
     ) -> Float[Tensor, "b 2 h w"]:
         """Return ab in [-1, 1] of L in [-1, 1], on L's device. Raises: UserError: if it cannot."""
 
+    @property
+    def predictor(self) -> "Colorizer":
+        """What predicts, where a reference corrects it afterwards by `followed`; or itself."""
+        return self
+
+    def followed(
+        self, L: Float[Tensor, "1 1 h w"], ab: Float[Tensor, "1 2 h w"], reference: Reference
+    ) -> Float[Tensor, "1 2 h w"]:
+        """Return a prediction of `predictor`, perhaps of several views, as a reference has it."""
+        return ab
+
     def to(self, device: torch.device) -> "Colorizer":
         """Compute on this device from now on, where that makes a difference."""
         return self

@@ -40,13 +40,17 @@ class Referenced(Colorizer):
         if reference is None:
             return ab
         each = zip(L.split(1), ab.split(1), strict=True)
-        return torch.cat([self._followed(*one, reference) for one in each])
+        return torch.cat([self.followed(*one, reference) for one in each])
+
+    @property
+    def predictor(self) -> Colorizer:
+        return self._colorizer
 
     def to(self, device: torch.device) -> "Referenced":
         self._colorizer.to(device)
         return self
 
-    def _followed(
+    def followed(
         self, L: Float[Tensor, "1 1 h w"], ab: Float[Tensor, "1 2 h w"], reference: Reference
     ) -> Float[Tensor, "1 2 h w"]:
         found = self._exemplar.borrowed(L, reference)

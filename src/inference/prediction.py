@@ -85,8 +85,11 @@ def predict(
     sizes = [round(scale * size) for scale in SCALES] if count == 6 else [size]
     shown = small_lightnesses(samples, sizes)
     L = shown[-1]
-    each = [_of_view(colorizer, one, strokes, reference, mirrored=count > 1) for one in shown]
+    own = colorizer.predictor
+    each = [_of_view(own, one, strokes, reference, mirrored=count > 1) for one in shown]
     ab = torch.stack([F.interpolate(one, L.shape[2:], mode="bilinear") for one in each]).mean(dim=0)
+    if reference is not None:
+        ab = colorizer.followed(L, ab, reference)
     return Prediction(L, ab)
 
 
