@@ -17,6 +17,7 @@ MOST = 6  # likely colours
 ALIKE = 0.15  # of L in [-1, 1]: spots that may have the same colour
 OTHERS = (65, 145, 260, 25, 105, 315)  # hues in degrees: what is left when the likely ones are told
 CHROMA = 35.0  # Lab units
+SHOWN = (-0.3, 0.6)  # of L in [-1, 1]: darker and brighter swatches look all alike
 Shade = tuple[int, int, int]  # 8-bit sRGB
 
 
@@ -34,7 +35,10 @@ class Palette:
         self._colorizer, self._L, self._ab = colorizer, L, ab * color.AB_RANGE
 
     def at(self, y: int, x: int) -> tuple[list[Shade], list[Shade]]:
-        """Return a pixel's likely colours, the likeliest first, and others, at its lightness."""
+        """Return a pixel's likely colours, the likeliest first, and others, as light as it is.
+
+        Of very dark and bright pixels they are shown less so: of hints only ab counts.
+        """
         likely = self.likely(y, x)
         angles = torch.tensor(OTHERS).deg2rad()
         hues = CHROMA * torch.stack([angles.cos(), angles.sin()], dim=1)
@@ -60,7 +64,7 @@ class Palette:
         return torch.stack(found)
 
     def _seen(self, ab: Float[Tensor, "n 2"], y: int, x: int) -> list[Shade]:
-        L = self._L[:, :, y, x].view(1, 1, 1, 1).expand(-1, -1, 1, len(ab))
+        L = self._L[:, :, y, x].clamp(*SHOWN).view(1, 1, 1, 1).expand(-1, -1, 1, len(ab))
         rgb, _ = color.L_ab_to_rgb_keeping_L(L, ab.T[None, :, None] / color.AB_RANGE)
         samples = (rgb[0, :, 0].T * 255).round().int().tolist()
         return [(red, green, blue) for red, green, blue in samples]

@@ -121,12 +121,17 @@ def colorize_file(
     pages = _painted(photo, form, colorizer, options, hints, chroma, notes)
     write_pages(pages, target, form, pixels, options.quality)
     _keep_time(photo.path, target)
-    if colorizer.sha256 and chroma and max(chroma) < NEAR_GREY:
-        notes.append(
-            f"the result stays near grey (mean chroma {max(chroma):.1f}): try a saturation of 2, "
-            "or a model that was trained for longer"
-        )
-    return notes
+    return notes + on_grey(colorizer, chroma)
+
+
+def on_grey(colorizer: Colorizer, chroma: Sequence[float]) -> list[str]:
+    """Say if a network left all pages of a photo near grey. Args: chroma: mean of each."""
+    if not colorizer.sha256 or not chroma or max(chroma) >= NEAR_GREY:
+        return []
+    return [
+        f"the result stays near grey (mean chroma {max(chroma):.1f}): try a saturation of 2, "
+        "or a model that was trained for longer"
+    ]
 
 
 def write_beside(photo: Photo, target: Path, colorizer: Colorizer, options: Options) -> None:

@@ -1,56 +1,36 @@
-"""A page on which a photo is dropped, seen in colour beside itself, and taken home."""
+"""A page on which a photo is dropped, seen in colour, corrected, and taken home."""
 
 import os
-import re
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import urlsplit
 
 import gradio as gr
-import numpy as np
-import skimage
-from PIL import Image, ImageColor
 
-from src import files
 from src.colorizers.colorizer import MIN_IMAGE_SIZE, Colorizer
-from src.errors import EXPECTED, UserError
-from src.images import EXTENSIONS, Photo, UnreadableImageError, read_rgb
+from src.errors import UserError
+from src.images import EXTENSIONS
 from src.inference import result
 from src.inference.result import Options
-from src.web import sitting
-from src.web.sitting import PREVIEW, Sitting
+from src.web.events import KEPT, ONE_AT_A_TIME, SEND, present, told_of
+from src.web.hinting import Hinting
+from src.web.sitting import Sitting, begin
+from src.web.uploads import examples, require_small, sweep
+from src.web.view import View
 
 MAX_BYTES = 64_000_000
-MAX_PIXELS = 50_000_000
 MAX_WAITING = 64
 LARGEST_SIZE = 1024  # pixels of what the network sees, unless it was trained on more
-KEPT = 3600  # seconds that uploads and results stay at most
-# Of all events that run a network or a solver: Gradio's default limit holds for each function, and
-# several at once would run out of memory together.
-ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": 1}
-# Of the photographs that come with scikit-image.
-EXAMPLES = {"photographer": "camera", "cat": "chelsea", "cup": "coffee", "rocket": "rocket"}
 # The browser's own fonts: none is loaded from anywhere.
 THEME = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["monospace"])
 INTRODUCTION = """# Colour an old photo
 Drop a black-and-white photo: it comes back in colour, at its full size. **The colours are
 guesses**, and the file says so in its metadata. Nothing leaves this computer."""
-HINTS = """Click on the photo, then on a colour: it spreads to what looks alike. A click on the same
-place again changes its colour."""
-# Whether the network gives probabilities.
-PALETTE = {
-    True: "Colours for that place: what the network thinks likely there, then others.",
-    False: "Colours for that place: what the model gave it and places of the same lightness (it "
-    "does not tell what else is likely), then others.",
-}
-SWATCH = 64  # pixels of a side
-HINTS_FILE = "hints.csv"  # as the result's metadata call it
-TOO_LARGE = f"at most {MAX_PIXELS // 10**6} megapixels fit here: python -m src.colorize takes more"
+CSS = """.gradio-container { max-width: 62rem !important; margin: 0 auto; }
+.uploaded [download] { display: none; }"""  # it would be the photo as it came
 
 
 def serve(models: Mapping[str, Colorizer], folder: Path, port: int) -> None:
@@ -75,6 +55,7 @@ def launch(app: gr.Blocks, port: int) -> str:
             share=False,
             quiet=True,
             theme=THEME,
+            css=CSS,
             prevent_thread_lock=True,
             max_file_size=MAX_BYTES,
             footer_links=[],
@@ -103,253 +84,106 @@ def has_screen() -> bool:
 
 def build(models: Mapping[str, Colorizer], folder: Path) -> gr.Blocks:
     """Lay the page out. Args: models, folder: as for serve."""
-    names = list(models)
-    made = [str(path) for path in examples(folder)]
-    largest = max(LARGEST_SIZE, *(model.image_size for model in models.values()))
-
-    def colorize(
-        upload: str | None, model: str, size: int, saturation: float, label: bool
-    ) -> tuple[Any, ...]:
-        _sweep(folder)
-        if upload is None:
-            off = gr.DownloadButton(interactive=False)
-            return None, off, "Choose a photo first.", None, None
-        options = Options(size=int(size), saturation=saturation, label=label)
-        with told_of(upload):
-            pair, painted, notes = colorize_upload(Path(upload), models[model], options, folder)
-            begun = sitting.begin(Path(upload), models[model], options)
-        button = gr.DownloadButton(value=str(painted), interactive=True)
-        return pair, button, "\n\n".join(notes), begun, _marked(begun, pair[1], folder)
-
     with gr.Blocks(title="Colour an old photo", analytics_enabled=False) as app:
         gr.Markdown(INTRODUCTION)
-        with gr.Row():
-            with gr.Column(scale=1, min_width=280):
-                upload = gr.File(
-                    label="Photo", file_types=["image", *sorted(EXTENSIONS)], height=140
-                )
-                model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)
-                with gr.Accordion("Settings", open=False):
-                    size = gr.Slider(
-                        MIN_IMAGE_SIZE,
-                        largest,
-                        value=models[names[0]].image_size,
-                        step=1,
-                        label="Size",
-                        info="What the network sees: more gives finer, other colours",
-                    )
-                    saturation = gr.Slider(0, 2, value=1, step=0.05, label="Saturation")
-                    label = gr.Checkbox(label="Write into a corner that colours are guessed")
-                start = gr.Button("Colour it", variant="primary")
-                download = gr.DownloadButton("Download at full size", interactive=False)
-                shown = gr.Dataset(
-                    components=["image"],
-                    samples=[[path] for path in made],
-                    type="index",
-                    label="Or try one of these",
-                    layout="gallery",
-                )
-            with gr.Column(scale=2, min_width=280):
-                slider = gr.ImageSlider(
-                    label="Before and after",
-                    interactive=False,
-                    max_height=640,
-                    buttons=["fullscreen"],  # a preview has no provenance: not to be downloaded
-                )
-                notes = gr.Markdown()
-                hinting = Hinting(folder)
-        inputs = [upload, model, size, saturation, label]
-        outputs = [slider, download, notes, hinting.sitting, hinting.canvas]
-        shown.click(lambda index: made[index], shown, upload, queue=False)
-        start.click(colorize, inputs, outputs, api_name="color", **ONE_AT_A_TIME)
-        hinting.connect(slider, download)
-        # What is there to download is no longer this photo's.
-        upload.change(lambda: gr.DownloadButton(interactive=False), None, download, queue=False)
-        upload.change(
-            lambda: (gr.DownloadButton(interactive=False), None),
-            None,
-            [hinting.save, hinting.palette],
-            queue=False,
+        sitting = gr.State(None, time_to_live=KEPT)
+        upload = gr.File(
+            label="Photo",
+            file_types=["image", *sorted(EXTENSIONS)],
+            height=140,
+            elem_classes="uploaded",
         )
+        with gr.Column(visible=False) as results:
+            with gr.Tabs():
+                with gr.Tab("Before and after"):
+                    slider = gr.ImageSlider(
+                        show_label=False,
+                        interactive=False,
+                        max_height=640,
+                        buttons=["fullscreen"],  # a preview has no provenance
+                    )
+                with gr.Tab("Paint colours"):
+                    hinting = Hinting(folder)
+            notes = gr.Markdown()
+            download = gr.Button("Download at full size", variant="primary")
+        settings = Settings(models)
+        sent = gr.File(visible="hidden")
+        made = [str(path) for path in examples(folder)]
+        shown = gr.Dataset(
+            components=["image"],
+            samples=[[path] for path in made],
+            type="index",
+            label="Or try one of these",
+            layout="gallery",
+        )
+        view = View(folder, sitting, slider, hinting.easel, hinting.save)
+        hinting.connect(view, sent)
+
+        def colorize(path: str | None, before: Sitting | None, *given: Any) -> dict[Any, Any]:
+            sweep(folder)
+            if path is None:
+                return {results: gr.Column(visible=False)}
+            with told_of(path):
+                require_small(Path(path))
+                at = begin(Path(path), *settings.read(*given)).following(before)
+            said = "\n\n".join([*told(at), *kept(at, before)])
+            return {**view(at), results: gr.Column(visible=True), notes: said}
+
+        def paint(at: Sitting | None) -> tuple[str, str]:
+            at = present(at)
+            with told_of(at.photo):
+                target, said = at.whole(Path(mkdtemp(dir=folder)))
+            return str(target), "\n\n".join(said)
+
+        inputs = [upload, sitting, *settings.inputs]
+        outputs = [*view.outputs, results, notes]
+        shown.click(lambda index: made[index], shown, upload, queue=False)
+        settings.start.click(colorize, inputs, outputs, api_name="color", **ONE_AT_A_TIME)
         upload.change(colorize, inputs, outputs, **ONE_AT_A_TIME)
-        model.change(lambda name: models[name].image_size, model, size, queue=False)
+        painted = download.click(paint, sitting, [sent, notes], api_name="paint", **ONE_AT_A_TIME)
+        painted.success(None, sent, None, js=SEND)
     return app.queue(max_size=MAX_WAITING, api_open=False)
 
 
-def colorize_upload(
-    source: Path, model: Colorizer, options: Options, folder: Path
-) -> tuple[tuple[str, str], Path, list[str]]:
-    """Colour a photo that someone sent.
-
-    Returns: previews of before and after, the result at full size, and what to know about it.
-    Raises: UserError: if it is too large or broken.
-    """
-    photo = Photo(source)
-    pixels = sum(width * height for width, height in photo.sizes)
-    if pixels > MAX_PIXELS:
-        raise UnreadableImageError(f"{pixels / 1e6:.0f} megapixels are too many; {TOO_LARGE}")
-    place = Path(mkdtemp(dir=folder))
-    painted = place / result.output_name(photo, options)
-    notes = result.colorize_file(photo, painted, model, options)
-    before = _preview(source, place / "before.jpg")
-    after = _preview(painted, place / "after.jpg")
-    return (before, after), painted, notes
+def told(at: Sitting) -> list[str]:
+    """Say what to know about colours."""
+    return result.on_grey(at.colorizer, [at.prediction.mean_chroma])
 
 
-def examples(folder: Path) -> list[Path]:
-    """Make grey photos of those that come with scikit-image."""
-    place = folder / "examples"
-    place.mkdir(exist_ok=True)
-    made = []
-    for name, own in EXAMPLES.items():
-        (source,) = (Path(skimage.__file__).parent / "data").glob(f"{own}.*")
-        made.append(place / f"{name}.jpg")
-        read_rgb(source).convert("L").save(made[-1], quality=95)
-    return made
+def kept(at: Sitting, before: Sitting | None) -> list[str]:
+    """Say which hints are on the page and not seen."""
+    if before is None or before.photo == at.photo or not before.drawing:
+        return []
+    return [
+        f"The hints on {before.photo.name} are kept while this page is open: choose it again to go "
+        "on with them."
+    ]
 
 
-def _preview(source: Path, target: Path) -> str:
-    image = read_rgb(source)
-    image.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    image.save(target, quality=92)
-    return str(target)
+class Settings:
+    """What few people need: another model, and how it is used."""
 
-
-@contextmanager
-def told_of(upload: str | Path) -> Iterator[None]:
-    """Show on the page what is wrong with a file."""
-    try:
-        yield
-    except EXPECTED as error:
-        said = f"{Path(upload).name}: {error}"
-        raise gr.Error(said, duration=None, print_exception=False) from None
-
-
-class Hinting:
-    """The part of the page where a photo is clicked on, and places are given their colours.
-
-    Args: folder: where its pictures lie.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.sitting: gr.State = gr.State(None, time_to_live=KEPT)
-        with gr.Accordion("Hints: you know a colour", open=False):
-            gr.Markdown(HINTS)
-            self.canvas = gr.Image(
-                label="Click where you know the colour",
-                interactive=False,
-                type="filepath",
-                buttons=[],
-                elem_id="canvas",
+    def __init__(self, models: Mapping[str, Colorizer]) -> None:
+        names = list(models)
+        self._models = models
+        with gr.Accordion("Settings", open=False):
+            model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)
+            size = gr.Slider(
+                MIN_IMAGE_SIZE,
+                max(LARGEST_SIZE, *(one.image_size for one in models.values())),
+                value=models[names[0]].image_size,
+                step=1,
+                label="Size",
+                info="What the network sees: more gives finer, other colours",
             )
-            self.told = gr.Markdown()
-            self.palette = gr.Image(
-                show_label=False,
-                container=False,
-                interactive=False,
-                buttons=[],
-                elem_id="palette",
-            )
-            with gr.Row():
-                self.own = gr.ColorPicker(label="Or any colour", value="#3b6ea5", min_width=120)
-                self.give = gr.Button("Give it this colour", min_width=120)
-                self.undo = gr.Button("Undo", min_width=120)
-            with gr.Row():
-                self.load = gr.UploadButton(
-                    "Load hints", file_types=[".csv"], size="sm", min_width=120
-                )
-                self.save = gr.DownloadButton(
-                    "Save hints", size="sm", min_width=120, interactive=False
-                )
+            saturation = gr.Slider(0, 2, value=1, step=0.05, label="Saturation")
+            label = gr.Checkbox(label="Write into a corner that colours are guessed")
+            self.start = gr.Button("Colour it")
+        self.inputs = [model, size, saturation, label]
+        model.change(lambda name: models[name].image_size, model, size, queue=False)
 
-    def connect(self, slider: gr.ImageSlider, download: gr.DownloadButton) -> None:
-        """Let clicks do their work. Args: slider, download: of the whole page."""
-        shown = [self.sitting, self.canvas, slider, self.save, download]
-        clicked = [self.sitting, self.canvas, self.palette, self.told]
-        self.canvas.select(self._clicked, self.sitting, clicked, **ONE_AT_A_TIME)
-        for happens, answer, given in (
-            (self.palette.select, self._chosen, [self.sitting]),
-            (self.give.click, self._given, [self.sitting, self.own]),
-            (self.undo.click, self._undone, [self.sitting]),
-            (self.load.upload, self._loaded, [self.sitting, self.load]),
-        ):
-            event = happens(answer, given, shown, **ONE_AT_A_TIME)
-            # The preview is there at once; the file at full size follows.
-            event.success(self._whole, self.sitting, download, **ONE_AT_A_TIME)
-
-    def _clicked(self, at: Sitting | None, event: gr.SelectData) -> tuple[Any, ...]:
-        if at is None:
-            return None, None, None, ""
-        at = at.clicked(*map(int, event.index))
-        strip = np.array(at.palette(), np.uint8)[None].repeat(SWATCH, 0).repeat(SWATCH, 1)
-        marked = _marked(at, at.painted(), self._folder)
-        return at, marked, strip, PALETTE[at.shades.knows]
-
-    def _chosen(self, at: Sitting | None, event: gr.SelectData) -> tuple[Any, ...]:
-        return self._shown(at and at.hinted(at.palette()[int(event.index[0]) // SWATCH]))
-
-    def _given(self, at: Sitting | None, shade: str) -> tuple[Any, ...]:
-        return self._shown(at and at.hinted(ImageColor.getrgb(_hexadecimal(shade))))
-
-    def _undone(self, at: Sitting | None) -> tuple[Any, ...]:
-        return self._shown(at and at.undone())
-
-    def _loaded(self, at: Sitting | None, path: str) -> tuple[Any, ...]:
-        with told_of(path):
-            return self._shown(at and at.loaded(Path(path)))
-
-    def _shown(self, at: Sitting | None) -> tuple[Any, ...]:
-        """Paint the preview anew; what there is to download is no longer this."""
-        if at is None:
-            raise gr.Error("Choose a photo first.", print_exception=False)
-        place = Path(mkdtemp(dir=self._folder))
-        painted = at.painted()
-        before, after = place / "before.jpg", place / "after.jpg"
-        Image.fromarray(at.samples).save(before, quality=92)
-        Image.fromarray(painted).save(after, quality=92)
-        saved = gr.DownloadButton(interactive=False)
-        if at.lines:
-            files.write_text(place / f"{at.photo.stem}.csv", at.text())
-            saved = gr.DownloadButton(value=str(place / f"{at.photo.stem}.csv"), interactive=True)
-        off = gr.DownloadButton(interactive=False)
-        return at, _marked(at, painted, self._folder), (str(before), str(after)), saved, off
-
-    def _whole(self, at: Sitting) -> Any:
-        """Paint the photo at its full size."""
-        place = Path(mkdtemp(dir=self._folder))
-        hints = place / HINTS_FILE if at.lines else None
-        if hints is not None:
-            files.write_text(hints, at.text())
-        photo = Photo(at.photo)
-        painted = place / result.output_name(photo, at.options)
-        with told_of(at.photo):
-            result.colorize_file(photo, painted, at.colorizer, at.options, hints)
-        return gr.DownloadButton(value=str(painted), interactive=True)
-
-
-def _hexadecimal(shade: str) -> str:
-    """Return #rrggbb of what a colour picker gives: that, or rgba(r, g, b, a) of floats."""
-    numbers = re.findall(r"[\d.]+", shade)
-    if shade.startswith("#") or len(numbers) < 3:
-        return shade
-    return "#" + bytes(min(255, round(float(one))) for one in numbers[:3]).hex()
-
-
-def _marked(at: Sitting, painted: Any, folder: Path) -> str:
-    """Draw the hints on the preview. Args: painted: it, or its file."""
-    if isinstance(painted, str):
-        with Image.open(painted) as image:
-            painted = np.asarray(image.convert("RGB"))
-    path = Path(mkdtemp(dir=folder)) / "marked.jpg"
-    at.marked(painted).save(path, quality=92)
-    return str(path)
-
-
-def _sweep(folder: Path) -> None:
-    """Delete what has lain here for longer than KEPT, but the examples."""
-    oldest = time.time() - KEPT
-    for path in folder.rglob("*"):
-        old = path.is_file() and path.stat().st_mtime < oldest
-        if old and path.parent.name != "examples":
-            path.unlink(missing_ok=True)
+    def read(
+        self, model: str, size: int, saturation: float, label: bool
+    ) -> tuple[Colorizer, Options]:
+        """Return what to colour with, and how. Args: as the `inputs` are."""
+        return self._models[model], Options(size=int(size), saturation=saturation, label=label)

@@ -1,8 +1,9 @@
 """A photo that someone gives hints on: what is kept between two clicks, so that they are fast."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -12,15 +13,18 @@ from PIL import Image, ImageDraw
 from src.colorizers.colorizer import Colorizer
 from src.colorizers.correction import Correction
 from src.colorizers.palette import Palette, Shade
-from src.images import read_rgb_and_size
-from src.inference import hints as hint_files
-from src.inference.hints import Line, Strokes
+from src.images import Photo
+from src.images.photo import over_white
+from src.inference import result
+from src.inference.hints import Strokes
 from src.inference.painting import paint
 from src.inference.prediction import Prediction, predict
 from src.inference.result import Options
+from src.web import drawing as drawings
+from src.web.drawing import Drawing, Stroke
 
 PREVIEW = 1280  # pixels of the long side
-DOT = 1 / 80  # of the short side, as hints are drawn
+DOT = 1 / 80  # of the short side, as dabs are shown
 
 
 @dataclass(frozen=True, eq=False)  # Gradio hashes it, which pixels cannot be
@@ -31,8 +35,13 @@ class Sitting:
         samples: of the preview, 8-bit sRGB.
         size: (width, height) of the whole photo, upright.
         prediction: without any hint.
-        lines: hints so far, in pixels of the whole photo.
-        spot: the last one that was clicked on, likewise; its (x, y).
+        shades: what the colouriser thinks likely.
+        painted: the preview in its colours.
+        drawing: the hints.
+        past: what it was before each of its changes.
+        active: whether the latest stroke may still change its colour.
+        rgb: the colour that was chosen last; in_hand: whether the next stroke takes it.
+        elsewhere: hints on other photos, of the same person.
     """
 
     photo: Path
@@ -43,119 +52,155 @@ class Sitting:
     prediction: Prediction
     correction: Correction = field(repr=False)
     shades: Palette = field(repr=False)
-    lines: Sequence[Line] = ()
-    spot: tuple[int, int] | None = None
+    painted: UInt8[ndarray, "h w 3"] = field(repr=False)
+    drawing: Drawing = field(default_factory=Drawing)
+    past: Sequence[Drawing] = ()
+    active: bool = False
+    rgb: Shade | None = None
+    in_hand: bool = False
+    elsewhere: Mapping[Path, Drawing] = field(default_factory=dict, repr=False)
 
-    def clicked(self, x: int, y: int) -> "Sitting":
-        """Turn to a pixel of the preview."""
-        height, width = self.samples.shape[:2]
-        full_width, full_height = self.size
-        return replace(
-            self,
-            spot=(
-                (2 * x + 1) * full_width // (2 * width),
-                (2 * y + 1) * full_height // (2 * height),
-            ),
-        )
-
-    def hinted(self, rgb: Sequence[int]) -> "Sitting":
-        """Give the spot a colour, instead of one that it has."""
-        if self.spot is None:
+    def following(self, before: "Sitting | None") -> "Sitting":
+        """Take over the hints that were given before, on this photo and others."""
+        if before is None:
             return self
-        x, y = self.spot
-        radius = max(1.0, hint_files.RADIUS * min(self.size))
-        others = [line for line in self.lines if (line.x, line.y) != self.spot]
-        return replace(self, lines=[*others, Line(x, y, (rgb[0], rgb[1], rgb[2]), radius)])
+        elsewhere = {**before.elsewhere, before.photo: before.drawing}
+        given = elsewhere.get(self.photo, Drawing())
+        past = before.past if before.photo == self.photo else ()
+        return self._with(given, past=past, elsewhere=elsewhere)
+
+    def stroked(
+        self, path: Sequence[tuple[float, float]], radius: float, *, keep: bool
+    ) -> "Sitting":
+        """Paint a stroke, whose colour is chosen next, or is in hand.
+
+        Args:
+            path: (x, y) from 0 to 1, of the width and height.
+            radius: of the short side.
+            keep: take the colour that was chosen last.
+        Raises: UserError: if the drawing is full.
+        """
+        width, height = self.size
+        points = [
+            (min(width - 1, int(x * width)), min(height - 1, int(y * height))) for x, y in path
+        ]
+        rgb = self.rgb if self.in_hand or keep else None
+        stroke = Stroke(points, max(1.0, radius * min(self.size)), rgb)
+        pending = self.active and self.drawing.strokes[-1].rgb is None
+        # A stroke that was given no colour is forgotten.
+        before = self.past[-1] if pending else self.drawing
+        past = self.past if pending else [*self.past, self.drawing]
+        return self._with(before.with_stroke(stroke), past=past, active=True, in_hand=False)
+
+    def colored(self, rgb: Shade, *, keep: bool = False) -> "Sitting":
+        """Choose a colour: the latest stroke's, or where that has one that is kept, the next's."""
+        if not self.active or (keep and self.drawing.strokes[-1].rgb is not None):
+            return replace(self, rgb=rgb, in_hand=True)
+        given = self.drawing.strokes[-1].rgb is not None
+        past = [*self.past, self.drawing] if given else self.past
+        return self._with(self.drawing.recolored(rgb), past=past, rgb=rgb, in_hand=False)
 
     def undone(self) -> "Sitting":
-        """Take the last hint back."""
-        return replace(self, lines=self.lines[:-1])
+        """Take the last change back."""
+        if not self.past:
+            return self
+        return self._with(self.past[-1], past=self.past[:-1], active=False, in_hand=False)
 
-    def loaded(self, path: Path) -> "Sitting":
-        """Take hints from a .csv. Raises: UserError: if it holds none for this photo."""
-        width, height = self.size
-        return replace(self, lines=hint_files.lines(path, height, width))
+    def loaded(self, path: Path, folder: Path) -> "Sitting":
+        """Take hints from a file instead. Raises: UserError: if it holds none for this photo."""
+        photo = next(Photo(self.photo).pages()).samples
+        found = drawings.loaded(path, photo, self.samples.shape[:2], folder)
+        return self._with(found, past=[*self.past, self.drawing], active=False)
 
-    def painted(self) -> UInt8[ndarray, "h w 3"]:
-        """Return the preview in its colours."""
-        if not self.lines:
-            return paint(self.samples, self.prediction, guided=self._guided).samples
-        strokes = self._strokes()
-        prediction, correction = self.prediction, self.correction
-        if self.colorizer.takes_hints:
-            prediction = predicted(self.samples, self.colorizer, self.options, strokes)
-            correction = Correction(prediction.L, prediction.ab)
-        prediction = prediction.corrected(strokes, correction)
-        return paint(self.samples, prediction, guided=self._guided).samples
+    def whole(self, folder: Path) -> tuple[Path, list[str]]:
+        """Paint the photo at its full size. Returns: the file, and what to know about it.
 
-    def marked(self, painted: UInt8[ndarray, "h w 3"]) -> Image.Image:
-        """Draw the hints and the spot on it."""
-        image = Image.fromarray(painted)
+        Raises: UserError: as `colorize_file`.
+        """
+        photo = Photo(self.photo)
+        target = folder / result.output_name(photo, self.options)
+        hints = self.drawing.saved(folder, "hints", self.size) if self.drawing else None
+        notes = result.colorize_file(photo, target, self.colorizer, self.options, hints)
+        target.touch()  # it has the photo's date, and what is old is deleted
+        return target, notes
+
+    def marked(self) -> Image.Image:
+        """Return the preview in its colours, with the strokes on it."""
+        image = Image.fromarray(self.painted)
         draw = ImageDraw.Draw(image)
-        radius = max(4, round(DOT * min(image.size)))
-        for line in self.lines:
-            x, y = self._on_preview(line.x, line.y)
-            around = [x - radius, y - radius, x + radius, y + radius]
-            draw.ellipse(around, fill=line.rgb, outline="white", width=2)
-        if self.spot is not None:
-            x, y = self._on_preview(*self.spot)
-            for outer, shade in ((2, "black"), (0, "white")):
-                far = 2 * radius + outer
-                draw.line([x - far, y, x + far, y], fill=shade, width=1 + outer)
-                draw.line([x, y - far, x, y + far], fill=shade, width=1 + outer)
+        scale, dot = image.width / self.size[0], max(4, round(DOT * min(image.size)))
+        for stroke in self.drawing.strokes:
+            path = [((x + 0.5) * scale, (y + 0.5) * scale) for x, y in stroke.path]
+            shade = stroke.rgb or "white"
+            if len(path) == 1:
+                [(x, y)] = path
+                draw.ellipse([x - dot, y - dot, x + dot, y + dot], shade, "white", 2)
+                draw.ellipse([x - dot - 1, y - dot - 1, x + dot + 1, y + dot + 1], None, "black")
+                continue
+            for thick, ink in ((7, "black"), (5, "white"), (3, shade)):
+                draw.line(path, ink, thick, joint="curve")
         return image
 
-    def palette(self) -> list[Shade]:
-        """Return colours that the spot may have: the likely ones, then others."""
-        if self.spot is None:
-            return []
-        height, width = self.prediction.L.shape[2:]
-        x, y = ((2 * at + 1) * side // (2 * full) for at, side, full in self._sides(height, width))
-        likely, others = self.shades.at(y, x)
-        return likely + others
+    def palette(self) -> tuple[list[Shade], list[Shade]]:
+        """Return colours that the latest stroke's middle may have: the likely ones, and others."""
+        if not self.active:
+            return [], []
+        width, height = self.size
+        path = self.drawing.strokes[-1].path
+        middle = path[len(path) // 2]
+        rows, columns = self.prediction.L.shape[2:]
+        return self.shades.at(middle[1] * rows // height, middle[0] * columns // width)
 
-    def text(self) -> str:
-        """Return the hints as a .csv has them."""
-        return hint_files.as_text(self.lines)
+    def _with(self, drawing: Drawing, **others: Any) -> "Sitting":
+        """Change the hints, and paint the preview anew if they ask for other colours."""
+        at = replace(self, drawing=drawing, **others)
+        if not drawing.colors_as(self.drawing):
+            at = replace(at, painted=at._painted_anew())
+        return at
 
-    @property
-    def _guided(self) -> bool:
-        return self.options.enlarge == "guided"
-
-    def _strokes(self) -> Strokes:
-        height, width = self.samples.shape[:2]
-        scale = width / self.size[0]
-        lines = [
-            Line(*self._on_preview(line.x, line.y), line.rgb, line.radius * scale)
-            for line in self.lines
-        ]
-        return hint_files.drawn(lines, height, width, "the page")
-
-    def _on_preview(self, x: int, y: int) -> tuple[int, int]:
-        height, width = self.samples.shape[:2]
-        return x * width // self.size[0], y * height // self.size[1]
-
-    def _sides(self, height: int, width: int) -> list[tuple[int, int, int]]:
-        assert self.spot is not None
-        return [(self.spot[0], width, self.size[0]), (self.spot[1], height, self.size[1])]
+    def _painted_anew(self) -> UInt8[ndarray, "h w 3"]:
+        prediction = self.prediction
+        if self.drawing:
+            height, width = self.samples.shape[:2]
+            strokes = self.drawing.on(height, width, width / self.size[0])
+            correction = self.correction
+            if self.colorizer.takes_hints:
+                prediction = predicted(self.samples, self.colorizer, self.options, strokes)
+                correction = Correction(prediction.L, prediction.ab)
+            prediction = prediction.corrected(strokes, correction)
+        return painted(self.samples, prediction, self.options)
 
 
 def begin(photo: Path, colorizer: Colorizer, options: Options) -> Sitting:
     """Show a photo to its colouriser. Raises: UserError: if it is broken."""
-    image, size = read_rgb_and_size(photo)
+    page = next(Photo(photo).pages())
+    # As when it is painted at full size: what is drawn at random depends on every pixel.
+    prediction = predicted(page.samples, colorizer, options, None)
+    height, width = page.samples.shape[:2]
+    image = over_white(page.samples, page.alpha)
     image.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    samples = np.asarray(image.convert("RGB"))
-    prediction = predicted(samples, colorizer, options, None)
-    correction = Correction(prediction.L, prediction.ab)
-    shades = Palette(colorizer, prediction.L, prediction.ab)
-    return Sitting(photo, colorizer, options, samples, size, prediction, correction, shades)
+    samples = np.asarray(image)
+    return Sitting(
+        photo,
+        colorizer,
+        options,
+        samples,
+        (width, height),
+        prediction,
+        Correction(prediction.L, prediction.ab),
+        Palette(colorizer, prediction.L, prediction.ab),
+        painted(samples, prediction, options),
+    )
 
 
 def predicted(
-    samples: UInt8[ndarray, "h w 3"],
-    colorizer: Colorizer,
-    options: Options,
-    strokes: Strokes | None,
+    samples: ndarray, colorizer: Colorizer, options: Options, strokes: Strokes | None
 ) -> Prediction:
     prediction = predict(samples, colorizer, options.size, options.views, strokes)
     return prediction.saturated(options.saturation)
+
+
+def painted(
+    samples: UInt8[ndarray, "h w 3"], prediction: Prediction, options: Options
+) -> UInt8[ndarray, "h w 3"]:
+    return paint(samples, prediction, guided=options.enlarge == "guided").samples

@@ -24,7 +24,8 @@ from PIL import Image
 import src.web
 from src import demo
 from src.colorizers import registry
-from src.inference import result
+from src.web import sitting
+from src.web.sitting import Sitting
 from tests.browser import Browser
 from tests.conftest import ROOT
 from tests.test_colorize import save_checkpoint
@@ -78,6 +79,9 @@ def header_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels)
 
 
+READY = "button:has-text('Download at full size'):visible"
+
+
 def test_a_photo_is_coloured_slid_over_and_downloaded(
     served: Served, browser: Browser, tmp_path: Path
 ) -> None:
@@ -85,7 +89,7 @@ def test_a_photo_is_coloured_slid_over_and_downloaded(
     with browser.visit(served.address) as visit:
         page = visit.page
         page.set_input_files("input[type=file]", photo)
-        page.wait_for_selector("button:has-text('Download at full size'):not([disabled])")
+        page.wait_for_selector(READY)
         handle = page.wait_for_selector(".slider-wrap img, [data-testid=slider] img, .inner")
         before = page.screenshot()
         box = handle.bounding_box() or page.locator("img").first.bounding_box()
@@ -94,10 +98,9 @@ def test_a_photo_is_coloured_slid_over_and_downloaded(
         page.mouse.move(box["x"] + box["width"] / 2 - 150, box["y"] + box["height"] / 2, steps=5)
         page.mouse.up()
         assert page.screenshot() != before
-        names = [link.get_attribute("download") for link in page.locator("[download]").all()]
-        assert names == ["grandma.jpg"]  # and no preview, which has no provenance
+        assert page.locator("[download]:visible").count() == 0  # a preview has no provenance
         with page.expect_download() as download:
-            page.click("text=Download at full size")
+            page.click(READY)
         assert download.value.suggested_filename == "grandma.jpg"
         download.value.save_as(tmp_path / "coloured.jpg")
     with Image.open(tmp_path / "coloured.jpg") as image:
@@ -112,48 +115,54 @@ def test_a_photo_is_coloured_slid_over_and_downloaded(
     assert outside == []
 
 
-def test_hints_are_clicked_seen_undone_saved_loaded_and_downloaded(
+def test_colors_are_painted_changed_undone_saved_loaded_and_downloaded(
     served: Served, browser: Browser, tmp_path: Path
 ) -> None:
-    photo = grey(tmp_path / "coat.png")
-    ready = "button:has-text('Download at full size'):not([disabled])"
     with browser.visit(served.address, viewport={"width": 390, "height": 844}) as visit:
         page = visit.page
-        page.set_input_files("input[type=file]", photo)
-        page.wait_for_selector(ready)
-        page.click("text=Hints: you know a colour")
-        canvas = page.locator("#canvas img")
-        first = canvas.get_attribute("src")
+        page.set_input_files("input[type=file]", grey(tmp_path / "coat.png"))
+        page.click("role=tab[name='Paint colours']")
+        canvas = page.locator("#easel canvas")
+        canvas.scroll_into_view_if_needed()
         # On a phone the picture is smaller than its pixels.
         box = canvas.bounding_box()
-        canvas.click(position={"x": box["width"] * 0.25, "y": box["height"] * 0.75})
-        page.wait_for_selector("#palette img")
-        page.wait_for_selector("text=it does not tell what else is likely")
-        page.wait_for_function(f"document.querySelector('#canvas img').src != '{first}'")
+        x, y = box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.75
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x, y - box["height"] * 0.25, steps=4)
+        page.mouse.up()
+        page.wait_for_selector("text=this model does not tell what is likely")
+        page.locator("#easel .others button").first.click()
+        page.wait_for_selector("text=Choose again to change this colour")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        page.click("button:has-text('Give it this colour')")  # a blue
-        save = page.locator("button:has-text('Save hints'):not([disabled])")
-        save.wait_for()
-        with page.expect_download() as download:
-            save.click()
-        download.value.save_as(tmp_path / "coat.csv")
-        page.wait_for_selector(ready)
-        with page.expect_download() as download:
-            page.click("text=Download at full size")
-        download.value.save_as(tmp_path / "hinted.png")
-        page.click("button:has-text('Undo')")
-        page.wait_for_selector("button:has-text('Save hints')[disabled]")
-        page.wait_for_selector(ready)
-        page.locator("input[type=file]").last.set_input_files(tmp_path / "coat.csv")
+        pressed = "#easel [data-color][aria-pressed=true]"
+        assert page.locator(pressed).count() == 1
+        page.locator("#easel input[type=color]").fill("#2040c0")
+        page.wait_for_selector(pressed, state="detached")
+        saved = tmp_path / "coat.csv"
+        for button, target in (("Save hints", saved), (READY, tmp_path / "hinted.png")):
+            with page.expect_download() as download:
+                page.click(button if button is READY else f"text={button}")
+            download.value.save_as(target)
+        page.click("text=Undo")  # the change
+        page.wait_for_selector("text=Click or paint on the photo")
+        page.click("text=Undo")  # the colour
+        page.wait_for_selector("#easel .undo[disabled], button:has-text('Save hints')[disabled]")
+        page.locator("input[type=file]").last.set_input_files(saved)
         page.wait_for_selector("button:has-text('Save hints'):not([disabled])")
-    header, line = (tmp_path / "coat.csv").read_text().splitlines()
+        # Another setting is no reason to forget them.
+        page.click("text=Settings")
+        page.click("button:has-text('Colour it')")
+        page.wait_for_selector("#easel .undo:not([disabled])")
+        page.wait_for_selector("button:has-text('Save hints'):not([disabled])")
+    header, *lines = saved.read_text().splitlines()
     assert header == "x,y,color,radius"
-    x, y, color, _ = line.split(",")
-    assert abs(int(x) - 75) <= 2
-    assert abs(int(y) - 150) <= 2
-    assert color == "#3b6ea5"
+    first, last = lines[0].split(","), lines[-1].split(",")
+    assert {line.split(",")[2] for line in lines} == {"#2040c0"}
+    assert [abs(int(first[0]) - 75) <= 2, abs(int(first[1]) - 150) <= 2] == [True, True]
+    assert [abs(int(last[0]) - 75) <= 2, abs(int(last[1]) - 100) <= 2] == [True, True]
     with Image.open(tmp_path / "hinted.png") as image:
-        red, _, blue = np.asarray(image.convert("RGB")).astype(int)[int(y), int(x)]
+        red, _, blue = np.asarray(image.convert("RGB")).astype(int)[125, 75]
         assert blue > red + 20  # the model paints red
         assert b"hints=1 by a person, from hints.csv" in image.info["xmp"]
     assert visit.errors == []
@@ -166,14 +175,13 @@ def test_settings_and_examples_work_on_a_phone(served: Served, browser: Browser)
         page.wait_for_function("[...document.images].filter(i => i.naturalWidth > 100).length == 4")
         assert examples.count() == 4
         page.click("img[src*='cat.jpg']")
-        page.wait_for_selector("button:has-text('Download at full size'):not([disabled])")
+        page.wait_for_selector(READY)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.click("text=Settings")
         page.get_by_label("Write into a corner").check()
         page.click("button:has-text('Colour it')")
-        page.wait_for_timeout(300)
         with page.expect_download() as download:
-            page.click("text=Download at full size")
+            page.click(READY)
         assert download.value.suggested_filename == "cat.jpg"
     assert visit.errors == []
 
@@ -201,7 +209,7 @@ def ask(served: Served, path: str, *, model: str = "red") -> dict[str, Any]:
     """Colour a file of the server's through the page's own interface, and wait for the answer."""
     session = f"s{threading.get_ident()}{time.monotonic_ns()}"
     asked = {
-        "data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, model, 32, 1.0, False],
+        "data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, None, model, 32, 1.0, False],
         "fn_index": served.color,
         "session_hash": session,
     }
@@ -224,7 +232,7 @@ def ask(served: Served, path: str, *, model: str = "red") -> dict[str, Any]:
 def test_a_method_is_chosen_as_a_model_is(served: Served) -> None:
     answer = ask(served, str(served.folder / "examples" / "cup.jpg"), model="zero")
     assert answer["success"]
-    after = answer["output"]["data"][0][1]
+    after = answer["output"]["data"][1][1]
     with Image.open(after["path"] if isinstance(after, dict) else after) as image:
         assert np.ptp(np.asarray(image).astype(int), axis=2).max() <= 2
 
@@ -248,19 +256,21 @@ def test_files_outside_its_folder_cannot_be_read(served: Served, tmp_path: Path)
 def test_16_people_at_once_wait_for_each_other(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_once, most, answers = 0, 0, []
-    colorize_file = result.colorize_file
+    from src.web import page
 
-    def watched(*arguments: Any) -> list[str]:
+    at_once, most, answers = 0, 0, []
+    begin = sitting.begin
+
+    def watched(*arguments: Any) -> Sitting:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
         time.sleep(0.02)
-        notes = colorize_file(*arguments)
+        begun = begin(*arguments)
         at_once -= 1
-        return notes
+        return begun
 
-    monkeypatch.setattr(result, "colorize_file", watched)
+    monkeypatch.setattr(page, "begin", watched)
     example = str(served.folder / "examples" / "cup.jpg")
     people = [
         threading.Thread(target=lambda: answers.append(ask(served, example))) for _ in range(16)
@@ -367,7 +377,8 @@ def test_the_file_box_takes_what_colorize_takes(
     served: Served, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     utils = pytest.importorskip("gradio_client.utils")
-    [box] = [one for one in served.app.blocks.values() if isinstance(one, gradio.File)]
+    files = [one for one in served.app.blocks.values() if isinstance(one, gradio.File)]
+    [box] = [one for one in files if one.label == "Photo"]
     monkeypatch.setattr(utils, "get_mimetype", lambda _: None)  # where /etc/mime.types is empty
     assert utils.is_valid_file(name, box.file_types)
 

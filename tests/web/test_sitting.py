@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,8 @@ import torch
 from PIL import Image
 
 from src.colorizers.constants import Constant
+from src.errors import UserError
+from src.inference.hints import Line
 from src.inference.result import Options
 from src.web import sitting
 from src.web.sitting import Sitting
@@ -20,32 +23,95 @@ def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sitting:
     return sitting.begin(tmp_path / "a.png", brown, Options(size=64))
 
 
-def test_a_hint_is_placed_changed_and_taken_back(begun: Sitting) -> None:
-    before = begun.painted()
-    assert before.shape == (100, 150, 3)
-    spot = begun.clicked(40, 70)
-    assert spot.spot == (81, 141)
-    blue = spot.hinted((40, 80, 200))
-    painted = blue.painted().astype(int)
-    assert painted[70, 40, 2] > painted[70, 40, 0] + 30
-    grey = blue.hinted((90, 90, 90))
-    assert len(grey.lines) == 1
-    assert np.ptp(grey.painted()[70, 40].astype(int)) < 8
-    assert np.array_equal(grey.undone().painted(), before)
-    assert begun.hinted((1, 2, 3)).lines == ()  # nothing was clicked on
+BLUE, GREY = (40, 80, 200), (90, 90, 90)
+SPOT, STROKE = [(0.27, 0.705)], [(0.1, 0.5), (0.3, 0.5), (0.3, 0.9)]
 
 
-def test_hints_are_saved_and_loaded(begun: Sitting, tmp_path: Path) -> None:
-    hinted = begun.clicked(40, 70).hinted((40, 80, 200)).clicked(9, 9).hinted((20, 90, 30))
-    path = tmp_path / "hints.csv"
-    path.write_text(hinted.text())
-    assert path.read_text().splitlines()[:2] == ["x,y,color,radius", "81,141,#2850c8,2"]
-    assert np.array_equal(begun.loaded(path).painted(), hinted.painted())
+def test_a_dab_is_placed_colored_changed_and_taken_back(begun: Sitting) -> None:
+    assert begun.painted.shape == (100, 150, 3)
+    pending = begun.stroked(SPOT, 0.02, keep=False)
+    assert pending.painted is begun.painted  # nothing is to be solved before a colour is chosen
+    blue = pending.colored(BLUE)
+    assert blue.drawing.lines() == [Line(81, 141, BLUE, 4)]
+    red, _, blueness = blue.painted.astype(int)[70, 40]
+    assert blueness > red + 30
+    grey = blue.colored(GREY)
+    assert len(grey.drawing.lines()) == 1
+    assert np.ptp(grey.painted[70, 40].astype(int)) < 8
+    assert np.array_equal(grey.undone().painted, blue.painted)
+    assert np.array_equal(grey.undone().undone().painted, begun.painted)
+    assert not grey.undone().undone().undone().past
+
+
+def test_a_color_can_be_chosen_before_strokes_and_kept_for_several(begun: Sitting) -> None:
+    one = begun.colored(BLUE).stroked(SPOT, 0.02, keep=False)
+    assert [stroke.rgb for stroke in one.drawing.strokes] == [BLUE]
+    two = one.stroked([(0.9, 0.1)], 0.02, keep=False)
+    assert two.drawing.strokes[-1].rgb is None
+    moved = two.stroked([(0.8, 0.1)], 0.02, keep=False)  # instead of the one without a colour
+    assert len(moved.drawing.strokes) == 2
+    kept = one.stroked([(0.9, 0.1)], 0.02, keep=True).colored(GREY, keep=True)
+    assert [stroke.rgb for stroke in kept.drawing.strokes] == [BLUE, BLUE]
+    assert kept.stroked([(0.5, 0.5)], 0.02, keep=True).drawing.strokes[-1].rgb == GREY
+
+
+def test_a_stroke_is_covered_by_discs_and_saved_as_lines(begun: Sitting, tmp_path: Path) -> None:
+    hinted = begun.stroked(STROKE, 0.02, keep=False).colored(BLUE)
+    lines = hinted.drawing.lines()
+    assert (lines[0].x, lines[0].y) == (30, 100)
+    assert (lines[-1].x, lines[-1].y) == (90, 180)
+    assert max(abs(a.x - b.x) + abs(a.y - b.y) for a, b in pairwise(lines)) <= 3
+    path = hinted.drawing.saved(tmp_path, "a", hinted.size)
+    assert path.read_text().splitlines()[:2] == ["x,y,color,radius", "30,100,#2850c8,4"]
+    again = begun.loaded(path, tmp_path)
+    assert np.array_equal(again.painted, hinted.painted)
+    assert np.array_equal(again.undone().painted, begun.painted)
+    with pytest.raises(UserError, match="full"):
+        begun.stroked([(i % 2, i % 2) for i in range(3000)], 0.001, keep=False)
+
+
+def test_a_layer_of_a_paint_program_is_loaded_painted_over_and_saved(
+    begun: Sitting, tmp_path: Path
+) -> None:
+    layer = np.zeros((200, 300, 4), np.uint8)
+    layer[130:150, 60:100] = (*BLUE, 255)
+    Image.fromarray(layer).save(tmp_path / "layer.png")
+    loaded = begun.loaded(tmp_path / "layer.png", tmp_path)
+    red, _, blueness = loaded.painted.astype(int)[70, 40]
+    assert blueness > red + 30
+    over = loaded.stroked([(0.8, 0.2)], 0.05, keep=False).colored(GREY)
+    saved = over.drawing.saved(tmp_path, "saved", over.size)
+    with Image.open(saved) as image:
+        assert image.getpixel((80, 140)) == (*BLUE, 255)
+        assert image.getpixel((240, 40)) == (*GREY, 255)
+        assert image.getchannel("A").getpixel((20, 20)) == 0
+    painted, _ = over.whole(tmp_path)
+    with Image.open(painted) as image:
+        assert b"hints=2 by a person, from hints.png" in image.info["xmp"]
+    Image.new("RGBA", (30, 20)).save(tmp_path / "small.png")
+    with pytest.raises(UserError, match="expected the upright photo's 300x200"):
+        begun.loaded(tmp_path / "small.png", tmp_path)
+
+
+def test_hints_stay_with_their_photo(begun: Sitting, tmp_path: Path) -> None:
+    hinted = begun.stroked(SPOT, 0.02, keep=False).colored(BLUE)
+    options = Options(size=64, saturation=0.5)
+    again = sitting.begin(begun.photo, begun.colorizer, options).following(hinted)
+    assert again.drawing is hinted.drawing
+    assert np.array_equal(again.undone().painted, begun_at(begun, options).painted)
+    Image.new("L", (90, 80), 99).save(tmp_path / "b.png")
+    other = sitting.begin(tmp_path / "b.png", begun.colorizer, options).following(again)
+    assert not other.drawing
+    assert begun_at(begun, options).following(other).drawing is hinted.drawing
+
+
+def begun_at(begun: Sitting, options: Options) -> Sitting:
+    return sitting.begin(begun.photo, begun.colorizer, options)
 
 
 def test_the_palette_begins_with_what_the_spot_has_and_offers_others(begun: Sitting) -> None:
-    palette = begun.clicked(40, 70).palette()
-    own, *others = (np.array(shade, int) for shade in palette)
-    assert len(palette) >= 6
-    assert abs(own - begun.painted()[70, 40]).max() < 12
-    assert all(abs(own - other).max() > 8 for other in others)
+    assert begun.palette() == ([], [])
+    likely, others = begun.stroked(SPOT, 0.02, keep=False).palette()
+    assert abs(np.array(likely[0]) - begun.painted[70, 40]).max() < 12
+    assert len(others) >= 5
+    assert all(abs(np.array(likely[0]) - other).max() > 8 for other in others)
