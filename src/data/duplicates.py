@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 import imagehash
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Int8, Shaped
 from PIL import Image, ImageOps
 
 from src import pace
@@ -19,9 +19,9 @@ from src.data.splits import Place, place_apart
 DISTANCE, DHASH_WEIGHT = 64, 2
 PHASH_SIDE, DHASH_SIDE = 12, 8
 PHASH_BITS, DHASH_BITS = PHASH_SIDE**2, DHASH_SIDE**2
-WEIGHTS = torch.tensor([1.0] * PHASH_BITS + [float(DHASH_WEIGHT)] * DHASH_BITS)
+WEIGHTS = torch.tensor([1] * PHASH_BITS + [DHASH_WEIGHT] * DHASH_BITS, dtype=torch.int8)
 BYTES = (PHASH_BITS + DHASH_BITS) // 8
-BLOCK = 2048  # hashes that are compared with as many others at once
+BLOCK = 1024  # hashes that are compared with as many others at once: products stay in the cache
 
 
 def fingerprints(image: Image.Image) -> tuple[bytes, bytes]:
@@ -39,16 +39,20 @@ def _fingerprint(grey: Image.Image) -> bytes:
 
 
 def near_pairs(own: Sequence[bytes], mirrored: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-    """Find the pairs (i, j), i < j, of pictures that look the same, mirrored or not."""
+    """Find the pairs (i, j), i < j, of pictures that look the same, mirrored or not.
+
+    All are compared, as products of matrices. An index by parts of a hash would save nothing at
+    this distance: of 16 parts, most pairs that are not near have one that might be of a near one.
+    """
     # The product of two hashes as +1 and -1 is their length less twice their distance.
-    least = WEIGHTS.sum().item() - 2 * DISTANCE
+    least = int(WEIGHTS.sum()) - 2 * DISTANCE
     blocks = range(0, len(own), BLOCK)
     for top in pace.each(blocks, "near-duplicates", len(blocks), "blocks"):
         signs = _signs(own[top : top + BLOCK]) * WEIGHTS
         for left in range(top, len(own), BLOCK):
             found = set()
             for others in (own, mirrored):
-                alike = signs @ _signs(others[left : left + BLOCK]).T
+                alike = _product(signs, _signs(others[left : left + BLOCK]).T)
                 rows = (alike.amax(dim=1) >= least).nonzero()[:, 0]  # most have none
                 i, j = (alike[rows] >= least).nonzero().T
                 pairs = zip((top + rows[i]).tolist(), (left + j).tolist(), strict=True)
@@ -56,9 +60,18 @@ def near_pairs(own: Sequence[bytes], mirrored: Sequence[bytes]) -> Iterator[tupl
             yield from sorted(found)
 
 
-def _signs(hashes: Sequence[bytes]) -> Float[torch.Tensor, "n bits"]:
+def _signs(hashes: Sequence[bytes]) -> Int8[torch.Tensor, "n bits"]:
     whole = np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), BYTES)
-    return torch.from_numpy(np.unpackbits(whole, axis=1)).float() * 2 - 1
+    return torch.from_numpy(np.unpackbits(whole, axis=1)).view(torch.int8) * 2 - 1
+
+
+def _product(
+    a: Int8[torch.Tensor, "n bits"], b: Int8[torch.Tensor, "bits m"]
+) -> Shaped[torch.Tensor, "n m"]:
+    """Multiply matrices exactly: in 8 bits where the processor has that, at nine times the rate."""
+    if torch.cpu._is_vnni_supported():
+        return torch._int_mm(a, b)
+    return a.float() @ b.float()
 
 
 def place_by_looks(

@@ -71,8 +71,10 @@ def test_real_photographs_are_told_apart_and_their_crops_found() -> None:
     assert sum((i, i + count) in found for i in range(count)) >= 0.95 * count
 
 
-def test_pairs_are_found_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("eight_bit", [True, False])
+def test_pairs_are_found_across_blocks(eight_bit: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("src.data.duplicates.BLOCK", 7)
+    monkeypatch.setattr("torch.cpu._is_vnni_supported", lambda: eight_bit)
     random = np.random.default_rng(1)
     own = [random.bytes(BYTES) for _ in range(40)]
     mirrored = [random.bytes(BYTES) for _ in range(40)]
