@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     method, checkpoint = given.pop("method"), given.pop("checkpoint")
     megapixels, hints = given.pop("max_megapixels"), given.pop("hints")
     count, number = given["proposals"], given.pop("number")
+    guessed = given.pop("uncertainty")
     given["proposals"] = ()
     paths = [one for path in given.pop("reference") for one in expanded(path)]
     options = Options(**given)
@@ -42,9 +43,13 @@ def main(arguments: list[str] | None = None) -> None:
             images.allow_megapixels(megapixels)
         if STANDARD in photos:
             pipe.require(photos, output)
-            if count is not None or options.uncertainty:
+            if count is not None or guessed:
                 raise UserError("- has no folder for --proposals and --uncertainty: name a file")
+        if paths and (count is not None or number is not None):
+            raise UserError("proposals are drawn without a --reference: give one of the two")
         colorizer = registry.load(method, checkpoint)
+        if guessed:
+            options = replace(options, unsure=colorizer)
         if paths:
             colorizer = registry.following(colorizer)
             options = replace(options, references=references.read(paths))
@@ -130,8 +135,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--proposals", type=int, metavar="N", help=several)
     kept = f"keep this one of the N, or of {DEFAULT_PROPOSALS}, as the result"
     add("--proposal", dest="number", type=int, metavar="K", help=kept)
-    guessed = "also write NAME_uncertainty.png, light where the colour is a guess"
-    add("--uncertainty", action="store_true", help=guessed)
+    unsure = "also write NAME_uncertainty.png, light where the colour is a guess"
+    add("--uncertainty", action="store_true", help=unsure)
     size = "short side that the network sees (as trained); more gives finer, other colours"
     add("--size", type=int, metavar="PIXELS", help=size)
     views = "predictions that are averaged: 1; 2, the mirror image too; 6, both at three sizes"

@@ -115,7 +115,8 @@ def read(path: Path, samples: ndarray) -> Strokes:
         strokes = _of_picture(path, samples)
     share = strokes.mask.mean()
     if not share:
-        raise UserError(f"{path} holds no hint: {DRAW}")
+        how = f"write lines of {_columns()}" if path.suffix.lower() == CSV else DRAW
+        raise UserError(f"{path} holds no hint: {how}")
     if share > NEARLY_ALL:
         raise UserError(
             f"{path} gives colours to {share:.0%} of the photo: expected strokes; {DRAW}"

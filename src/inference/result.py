@@ -56,7 +56,7 @@ class Options:
         references: pictures whose colours are an example, for a colouriser that looks at them.
         proposals: colourisers whose pictures go side by side into a sheet beside the result.
         proposal: which of several colourings this is, such as 3 of 4; empty where there is one.
-        uncertainty: write a map beside the result of where its colours are a guess.
+        unsure: a colouriser; a map of where its colours are a guess is written beside the result.
     """
 
     size: int | None = None
@@ -72,7 +72,7 @@ class Options:
     references: References | None = None
     proposals: Sequence[Colorizer] = ()
     proposal: str = ""
-    uncertainty: bool = False
+    unsure: Colorizer | None = None
 
 
 def output_name(photo: Photo, options: Options) -> str:
@@ -139,7 +139,7 @@ def write_beside(photo: Photo, target: Path, colorizer: Colorizer, options: Opti
 
     Raises: UserError: if the photo is broken. OSError: if it cannot be written.
     """
-    if not (options.proposals or options.uncertainty):
+    if not options.proposals and options.unsure is None:
         return
     from src.inference import alternatives
 
@@ -151,10 +151,10 @@ def write_beside(photo: Photo, target: Path, colorizer: Colorizer, options: Opti
         told = transfer(Metadata(), "JPEG", record=record, moved=False)
         path = target.with_name(target.stem + PROPOSALS)
         write_pages([Page(sheet, metadata=told.metadata)], path, "JPEG", sheet.size // 3, 92)
-    if options.uncertainty:
+    if options.unsure is not None:
         path = target.with_name(target.stem + UNCERTAINTY)
         height, width = samples.shape[:2]
-        found = alternatives.uncertainty(samples, colorizer, options.size)
+        found = alternatives.uncertainty(samples, options.unsure, options.size)
         alternatives.write_map(path, found, (width, height))
 
 

@@ -41,8 +41,9 @@ def test_a_sheet_shows_proposals_and_a_number_keeps_one(album: Path) -> None:
     assert b"proposal=1 to 3" in (sheet.metadata.xmp or b"")
     with Image.open("out/cat_uncertainty.png") as image:
         assert (image.size, image.mode) == ((90, 60), "L")
-    own = Path("out/cat.png").read_bytes()
-    assert colorize(*words[:3], "--proposals", 3, "--proposal", 2, "--overwrite") == 0
+    own, guessed = (Path("out", name).read_bytes() for name in (made[0], made[2]))
+    assert colorize(*words, "--proposal", 2, "--overwrite") == 0
+    assert Path("out", made[2]).read_bytes() == guessed  # it is the network's
     kept = Path("out/cat.png").read_bytes()
     assert kept != own
     [page] = Photo(Path("out/cat.png")).pages()
@@ -61,6 +62,7 @@ def test_a_sheet_shows_proposals_and_a_number_keeps_one(album: Path) -> None:
         (("--proposals", 1), "--proposals=1: expected a whole number of at least 2"),
         (("--proposal", 5), "--proposal=5: expected a whole number of at least 1 and at most 4"),
         (("--proposals", 4, "--method", "zero"), "zero knows one colour a place"),
+        (("--proposal", 2, "--reference", SCENES / "coffee.png"), "give one of the two"),
     ],
 )
 def test_what_cannot_be_proposed_is_said_in_one_line(
