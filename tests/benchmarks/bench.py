@@ -32,9 +32,12 @@ from src.curation.recipe import Settings
 from src.data.folder import FolderData
 from src.training.experiment import quieten
 from src.training.module import ColorizationModule
+from tests.benchmarks import training_rows
+from tests.benchmarks.busy_rows import busy_rows
 from tests.benchmarks.colorize_rows import colorize_rows
 from tests.benchmarks.evaluation_rows import evaluation_rows
-from tests.benchmarks.row import row
+from tests.benchmarks.folder_rows import folder_rows, full_folder_rows
+from tests.benchmarks.row import row, without_openmp
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE, BATCH = 128, 4
@@ -58,7 +61,7 @@ Times = dict[str, list[float]]
 def main(arguments: list[str]) -> None:
     options = dict(argument.split("=", 1) for argument in arguments)
     trainer, rounds = options.get("trainer", "cpu"), int(options.get("rounds", 7))
-    wanted = options.get("rows", ",".join(ROWS)).split(",")
+    wanted = options.get("rows", ",".join(name for name in ROWS if name not in ASKED)).split(",")
     found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         for name in wanted:
@@ -168,7 +171,7 @@ def step_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
         row(
             "share of the matrix-product rate",
             [a / b for a, b in zip(rate, peak, strict=True)],
-            "at least 0.85",
+            "at least 0.95",
             gflops,
         ),
     ]
@@ -216,10 +219,11 @@ def loop(
 
 
 def loader_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
-    return [loader_row(size, rounds, scratch) for size in PHOTOGRAPHS]
+    targets = zip(PHOTOGRAPHS, ("at least 3", "at least 6"), strict=True)
+    return [loader_row(size, target, rounds, scratch) for size, target in targets]
 
 
-def loader_row(size: tuple[int, int], rounds: int, scratch: Path) -> dict[str, Any]:
+def loader_row(size: tuple[int, int], target: str, rounds: int, scratch: Path) -> dict[str, Any]:
     folder = photographs(scratch / f"photos{size[0]}", size)
     data = FolderData(
         root=str(folder),
@@ -243,7 +247,7 @@ def loader_row(size: tuple[int, int], rounds: int, scratch: Path) -> dict[str, A
     ratios = [a / b for a, b in zip(ours[1:], theirs[1:], strict=True)]
     said = f"{statistics.median(ours[1:]):.0f} and {statistics.median(theirs[1:]):.0f} images/s"
     name = f"loader + Lab, {size[0]}x{size[1]} to {SIZE} px / Pillow + skimage.rgb2lab"
-    return row(name, ratios, "at least 3", said)
+    return row(name, ratios, target, said)
 
 
 def prepare_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
@@ -252,7 +256,7 @@ def prepare_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any
         folder = photographs(scratch / f"originals{size[0]}", size, count)
         paths = sorted(folder.iterdir())
         ours, theirs, read = [], [], [0.0, 0.0]
-        for i in range(min(rounds, 3) + 1):
+        for i in range(min(rounds, 2) + 1):
             target, npz = scratch / f"set{size[0]}-{i}", scratch / f"npz{size[0]}-{i}"
             began = clock()
             dataset.prepare(folder, target, RECIPE, os.cpu_count() or 1)
@@ -276,7 +280,7 @@ def prepare_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any
             row(
                 f"bytes of the npz / of the data set, {size[0]}x{size[1]}",
                 [ratio],
-                "at least 15",
+                "at least 30",
                 said,
             )
         )
@@ -355,7 +359,7 @@ def start_row(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
     own, reference = (statistics.median(column) for column in zip(*pairs, strict=True))
     said = f"{own:.1f} s and {reference:.1f} s; beyond lightning: {where_it_goes()}"
     ratios = [a / b for a, b in pairs]
-    return [row("command to first step / import torch, lightning", ratios, "at most 1.3", said)]
+    return [row("command to first step / import torch, lightning", ratios, "at most 1.2", said)]
 
 
 def where_it_goes() -> str:
@@ -379,7 +383,9 @@ def where_it_goes() -> str:
 
 def seconds(command: list[str]) -> float:
     began = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=without_openmp(), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return time.perf_counter() - began
 
@@ -414,12 +420,12 @@ def ranks_row(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
         return []
     photographs(scratch / "photographs")
     one, two = [], []
-    for i in range(min(rounds, 3)):
+    for i in range(min(rounds, 2)):
         one.append(RANKS_BATCH / step_seconds(scratch, f"one{i}", "trainer=cpu"))
         two.append(RANKS_BATCH / step_seconds(scratch, f"two{i}", "trainer=ddp"))
     said = f"{statistics.median(two):.2f} and {statistics.median(one):.2f} images/s"
     ratios = [a / b for a, b in zip(two, one, strict=True)]
-    return [row("two ranks of one core / one process on two", ratios, "at least 0.9", said)]
+    return [row("two ranks of one core / one process on two", ratios, "at least 0.95", said)]
 
 
 def step_seconds(scratch: Path, name: str, trainer: str) -> float:
@@ -445,6 +451,7 @@ def step_seconds(scratch: Path, name: str, trainer: str) -> float:
             "+callbacks.times._target_=tests.benchmarks.bench.StepTimes",
         ],
         cwd=ROOT,
+        env=without_openmp(),
         capture_output=True,
         text=True,
         check=False,
@@ -497,7 +504,13 @@ ROWS: dict[str, Callable[[str, int, Path], list[dict[str, Any]]]] = {
     "colorize": colorize_rows,
     "evaluate": evaluation_rows,
     "ranks": ranks_row,
+    "folders": folder_rows,
+    "folders_full": full_folder_rows,
+    "packed": training_rows.packed_rows,
+    "lite0": training_rows.step_rows,
+    "beside": busy_rows,
 }
+ASKED = {"folders_full"}  # only where they are named
 
 if __name__ == "__main__":
     main(sys.argv[1:])

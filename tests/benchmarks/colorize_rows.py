@@ -1,7 +1,6 @@
 """Time and memory of colouring photographs, by PyTorch and by ONNX Runtime."""
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -17,77 +16,67 @@ from src import export, images
 from src.colorizers import registry
 from src.generators.unet import UNet
 from src.inference import result
-from tests.benchmarks.row import row
+from tests.benchmarks.row import peak_gigabytes, row, without_openmp
 
 ROOT = Path(__file__).resolve().parents[2]
 MEGAPIXELS = {1: (1200, 833), 24: (6000, 4000), 100: (11_600, 8_621)}
-MOST_ROUNDS = {1: 9, 24: 3, 100: 3}
+MOST_ROUNDS = {1: 5, 24: 2, 100: 1}
 CHANNELS, IMAGE_SIZE = 16, 128  # size=small
-SECONDS_OVER_TORCH, SECONDS_24, GIGABYTES = 1.5, 8.0, 3.0
+OVER_TORCH = {"PyTorch": 0.3, "shipped": 1.5}  # seconds
+SECONDS_24, GIGABYTES, GIGABYTES_HINTED = 3.0, 2.0, 3.0
 Figures = dict[str, list[float]]
 
 
 def colorize_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
     models = make_models(scratch)
-    rows = []
-    for megapixels, size in MEGAPIXELS.items():
-        photo = make_photo(scratch / f"{megapixels}.jpg", size)
-        found = {name: Figures() for name in models}
-        torch_alone = []
-        for _ in range(min(rounds, MOST_ROUNDS[megapixels])):
-            torch_alone.append(seconds([sys.executable, "-c", "import torch"]))
-            for name, model in models.items():
-                for figure, value in measure(model, photo, scratch).items():
-                    found[name].setdefault(figure, []).append(value)
-        rows += rows_of(megapixels, found, torch_alone)
+    photos = {many: make_photo(scratch / f"{many}.jpg", size) for many, size in MEGAPIXELS.items()}
+    rows = one_megapixel_rows(models, photos[1], min(rounds, MOST_ROUNDS[1]), scratch)
+    found: dict[str, Figures] = {name: {} for name in ("PyTorch", "ONNX")}
+    for _ in range(min(rounds, MOST_ROUNDS[24])):
+        for name, figures in found.items():
+            for figure, value in warm(models[name], photos[24], scratch).items():
+                figures.setdefault(figure, []).append(value)
+    own, onnx = found["PyTorch"], found["ONNX"]
+    rows.append(
+        row(
+            f"colorize, 24 megapixels: seconds besides loading / {SECONDS_24:g}",
+            [value / SECONDS_24 for value in own["warm"]],
+            "at most 1",
+            f"{statistics.median(own['warm']):.2f} s",
+        )
+    )
+    for figure, (unit, most) in {"warm": ("s", 1.03), "gigabytes": ("GB", 1.1)}.items():
+        pairs = [a / b for a, b in zip(onnx[figure], own[figure], strict=True)]
+        said = f"{statistics.median(onnx[figure]):.2f} and {statistics.median(own[figure]):.2f}"
+        name = f"colorize, 24 megapixels, {figure}: ONNX / PyTorch"
+        rows.append(row(name, pairs, f"at most {most}", f"{said} {unit}"))
+    hints = scratch / "hints.csv"
+    hints.write_text("5000,4000,#3060c0,40\n")
+    for said, limit, given in (("", GIGABYTES, ""), (", with hints", GIGABYTES_HINTED, hints)):
+        peak = warm(models["PyTorch"], photos[100], scratch, str(given))["gigabytes"]
+        name = f"colorize, 100 megapixels{said}: peak memory / {limit:g} GB"
+        rows.append(row(name, [peak / limit], "at most 1", f"{peak:.2f} GB"))
     return rows
 
 
-def rows_of(
-    megapixels: int, found: dict[str, Figures], torch_alone: list[float]
+def one_megapixel_rows(
+    models: dict[str, Path], photo: Path, rounds: int, scratch: Path
 ) -> list[dict[str, Any]]:
-    own, onnx = found["PyTorch"], found["ONNX"]
-    middle = {
-        name: {figure: statistics.median(values) for figure, values in figures.items()}
-        for name, figures in found.items()
-    }
+    alone: list[float] = []
+    times: Figures = {name: [] for name in OVER_TORCH}
+    for _ in range(rounds):
+        alone.append(seconds([sys.executable, "-c", "import torch"]))
+        for name, own in times.items():
+            options = [] if name == "shipped" else ["--checkpoint", str(models[name])]
+            command = ["-m", "src.colorize", str(photo), "-o", str(scratch / "out"), "--overwrite"]
+            own.append(seconds([sys.executable, *command, *options]))
     rows = []
-    if megapixels == 1:
-        over = [
-            (cold - alone) / SECONDS_OVER_TORCH
-            for cold, alone in zip(own["cold"], torch_alone, strict=True)
-        ]
-        said = f"{middle['PyTorch']['cold']:.2f} s, {statistics.median(torch_alone):.2f} s of them"
-        rows.append(
-            row("colorize, 1 megapixel: seconds over import torch / 1.5", over, "at most 1", said)
-        )
-    if megapixels == 24:
-        rows.append(
-            row(
-                "colorize, 24 megapixels: seconds besides loading / 8",
-                [value / SECONDS_24 for value in own["warm"]],
-                "at most 1",
-                f"{middle['PyTorch']['warm']:.2f} s",
-            )
-        )
-    if megapixels == 100:
-        rows.append(
-            row(
-                "colorize, 100 megapixels: peak memory / 3 GB",
-                [value / GIGABYTES for value in own["gigabytes"]],
-                "at most 1",
-                f"{middle['PyTorch']['gigabytes']:.2f} GB",
-            )
-        )
-    for figure, unit in {"cold": "s", "warm": "s", "gigabytes": "GB"}.items():
-        pairs = [a / b for a, b in zip(onnx[figure], own[figure], strict=True)]
-        said = f"{middle['ONNX'][figure]:.2f} and {middle['PyTorch'][figure]:.2f} {unit}"
-        kind = "peak memory" if figure == "gigabytes" else figure
-        # Most of the time is spent outside the network, in the same code: it varies by some 3 %.
-        most = "at most 1.1" if figure == "gigabytes" else "at most 1.03"
-        rows.append(
-            row(f"colorize, {megapixels} megapixels, {kind}: ONNX / PyTorch", pairs, most, said)
-        )
+    for name, own in times.items():
+        over = [(a - b) / OVER_TORCH[name] for a, b in zip(own, alone, strict=True)]
+        kind = "U-Net, one view" if name == "PyTorch" else "as shipped"
+        title = f"colorize, 1 megapixel, {kind}: seconds over import torch / {OVER_TORCH[name]:g}"
+        said = f"{statistics.median(own):.2f} s, {statistics.median(alone):.2f} s of them"
+        rows.append(row(title, over, "at most 1", said))
     return rows
 
 
@@ -113,38 +102,40 @@ def make_photo(path: Path, size: tuple[int, int]) -> Path:
     return path
 
 
-def measure(model: Path, photo: Path, scratch: Path) -> dict[str, float]:
-    """Time a whole process, and in another the second of two colourings, with its memory."""
-    out = scratch / "coloured"
-    command = ["-m", "src.colorize", str(photo), "--checkpoint", str(model), "--output", str(out)]
-    cold = seconds([sys.executable, *command, "--overwrite"])
+def warm(model: Path, photo: Path, scratch: Path, hints: str = "") -> dict[str, float]:
+    """Time the second of two colourings in a process, and tell its memory."""
+    command = [str(model), str(photo), str(scratch / "coloured"), hints]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.colorize_rows", str(model), str(photo), str(out)],
+        [sys.executable, "-m", "tests.benchmarks.colorize_rows", *command],
         cwd=ROOT,
+        env=without_openmp(),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return {"cold": cold} | json.loads(done.stdout)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
 
 
 def seconds(command: list[str]) -> float:
     began = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=without_openmp(), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return time.perf_counter() - began
 
 
-def main(model: str, photo: str, out: str) -> None:
+def main(model: str, photo: str, out: str, hints: str) -> None:
     colorizer = registry.from_file(Path(model))
     for _ in range(2):
         began = time.perf_counter()
-        options = result.Options()
-        result.colorize_file(images.Photo(Path(photo)), Path(out, "warm.jpg"), colorizer, options)
-        warm = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    print(json.dumps({"warm": warm, "gigabytes": peak}))
+        own = Path(hints) if hints else None
+        target = Path(out, "warm.jpg")
+        result.colorize_file(images.Photo(Path(photo)), target, colorizer, result.Options(), own)
+        seconds_of_it = time.perf_counter() - began
+    print(json.dumps({"warm": seconds_of_it, "gigabytes": peak_gigabytes()}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,105 @@
+"""Minutes from the command until held-out colours are 10 % better than the constant's.
+
+python -m tests.benchmarks.time_to_color data.root=DIR [systems=cnn,unet] [OVERRIDE ...]
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from tests.benchmarks.row import without_openmp
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "outputs" / "bench"
+SYSTEMS = ("lite0_unet", "cnn", "unet", "unet_gan")
+GOAL = 0.9  # of the constant's val/ab_mae
+AT_MOST = "00:02:00:00"  # days, hours, minutes, seconds
+SETTINGS = (
+    *("data=folder", "data.pack=true", "data.epoch_crops=1600", "logger=csv", "trainer=cpu"),
+    *("trainer.max_epochs=300", f"trainer.max_time={AT_MOST}", "model.decay_share=0"),
+    *("trainer.limit_val_batches=16", "trainer.limit_test_batches=1"),
+)
+SAID = "stopwatch:"
+Curve = list[tuple[float, float]]
+
+
+class Stopwatch(Callback):
+    """Says after each validation how long it took, and ends the training at the goal.
+
+    Args: began: when the command did, in seconds of the Unix epoch.
+    """
+
+    def __init__(self, began: float) -> None:
+        self.began = began
+
+    def on_validation_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        seen = trainer.callback_metrics
+        share = float(seen["val/ab_mae"] / seen["val/ab_mae_constant"])
+        print(f"{SAID} {(time.time() - self.began) / 60:.3f} {share:.4f}", flush=True)
+        trainer.should_stop = share <= GOAL
+
+
+def main(arguments: list[str]) -> None:
+    given = [one for one in arguments if one.startswith("systems=")]
+    systems = given[0].removeprefix("systems=").split(",") if given else SYSTEMS
+    typed = [one for one in arguments if one not in given]
+    curves = {system: trained(system, typed) for system in systems}
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "time_to_color.md").write_text(table(curves) + "\n")
+    draw(curves, OUT / "time_to_color.png")
+    print(f"{table(curves)}\n\nWritten to {OUT}")
+
+
+def trained(system: str, typed: list[str]) -> Curve:
+    """Train until it is good enough. Returns: minutes, and val/ab_mae over the constant's."""
+    print(f"measuring: {system} ...", flush=True)
+    watch = "+callbacks.stopwatch"
+    command = [
+        *(sys.executable, "-m", "src.train", f"model={system}", *SETTINGS, *typed),
+        f"{watch}._target_=tests.benchmarks.time_to_color.Stopwatch",
+        f"{watch}.began={time.time()}",
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, env=without_openmp(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith(SAID)]
+    return [(float(minutes), float(share)) for _, minutes, share in lines]
+
+
+def table(curves: dict[str, Curve]) -> str:
+    lines = [
+        "| system | minutes until 10 % under the constant | best share | after |",
+        "| --- " * 4 + "|",
+    ]
+    for system, curve in curves.items():
+        there = [minutes for minutes, share in curve if share <= GOAL]
+        best, last = min(share for _, share in curve), curve[-1][0]
+        said = f"{there[0]:.1f}" if there else "not reached"
+        lines.append(f"| `{system}` | {said} | {best:.3f} | {last:.1f} minutes |")
+    return "\n".join(lines)
+
+
+def draw(curves: dict[str, Curve], path: Path) -> None:
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    for system, curve in curves.items():
+        axis.plot(*zip(*curve, strict=True), marker=".", label=system)
+    axis.axhline(GOAL, color="grey", linestyle=":")
+    axis.set(
+        xscale="log", xlabel="minutes from the command", ylabel="val/ab_mae over the constant's"
+    )
+    axis.legend()
+    figure.savefig(path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
