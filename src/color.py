@@ -132,7 +132,7 @@ def _linear_rgb(
 def _matrix(device: torch.device, dtype: torch.dtype, *, inverse: bool) -> Float[Tensor, "3 3"]:
     """Linear sRGB to XYZ as a share of white, or its inverse."""
     matrix = torch.tensor(XYZ_OF_RGB, dtype=torch.float64) / torch.tensor(WHITE)[:, None].double()
-    return (torch.linalg.inv(matrix) if inverse else matrix).to(device, dtype)
+    return (torch.linalg.inv(matrix) if inverse else matrix).to(dtype).to(device)
 
 
 def _gamma_encoded(linear: Float[Tensor, "b 3 ..."]) -> Float[Tensor, "b 3 ..."]:

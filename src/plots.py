@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import hsv_to_rgb
@@ -132,6 +131,8 @@ def hues(
 
 def page(template: Path, **content: Any) -> str:
     """Fill in a page's template, in which nothing but Markup is taken for HTML."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # which no training needs
+
     environment = Environment(
         loader=FileSystemLoader(template.parent),
         autoescape=True,
