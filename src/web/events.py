@@ -39,5 +39,6 @@ def told_of(upload: str | Path) -> Iterator[None]:
     try:
         yield
     except EXPECTED as error:
-        said = f"{Path(upload).name}: {error}"
+        name = Path(upload).name
+        said = f"{name}: {str(error).replace(str(upload), name)}"
         raise gr.Error(said, duration=None, print_exception=False) from None

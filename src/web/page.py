@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -10,15 +12,18 @@ from urllib.parse import urlsplit
 
 import gradio as gr
 
+from src.colorizers import registry
 from src.colorizers.colorizer import MIN_IMAGE_SIZE, Colorizer
 from src.errors import UserError
 from src.images import EXTENSIONS
-from src.inference import result
+from src.inference import references, result
 from src.inference.result import Options
+from src.web.doubts import Doubts
 from src.web.events import KEPT, ONE_AT_A_TIME, SEND, present, told_of
 from src.web.hinting import Hinting
 from src.web.sitting import Sitting, begin
 from src.web.uploads import examples, require_small, sweep
+from src.web.variants import COUNT, Variants
 from src.web.view import View
 
 MAX_BYTES = 64_000_000
@@ -29,8 +34,15 @@ THEME = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["monospace"]
 INTRODUCTION = """# Colour an old photo
 Drop a black-and-white photo: it comes back in colour, at its full size. **The colours are
 guesses**, and the file says so in its metadata. Nothing leaves this computer."""
+DOWNLOAD = "Download at full size"
+# What a box of an upload offers to download is what came; and its sign lies behind its label.
 CSS = """.gradio-container { max-width: 62rem !important; margin: 0 auto; }
-.uploaded [download] { display: none; }"""  # it would be the photo as it came
+.uploaded [download], .uploaded .icon-wrap { display: none; }
+@media (max-width: 30rem) {
+  .tab-wrapper button { padding: 0 0.4rem !important; font-size: 0.9rem !important; }
+}
+#variants .grid-wrap { max-height: none; overflow: visible; }
+#variants .thumbnail-lg { aspect-ratio: auto; }"""
 
 
 def serve(models: Mapping[str, Colorizer], folder: Path, port: int) -> None:
@@ -87,25 +99,26 @@ def build(models: Mapping[str, Colorizer], folder: Path) -> gr.Blocks:
     with gr.Blocks(title="Colour an old photo", analytics_enabled=False) as app:
         gr.Markdown(INTRODUCTION)
         sitting = gr.State(None, time_to_live=KEPT)
-        upload = gr.File(
-            label="Photo",
-            file_types=["image", *sorted(EXTENSIONS)],
-            height=140,
-            elem_classes="uploaded",
-        )
+        with gr.Row(equal_height=True):
+            upload = picture_box("Photo", "photo")
+            reference = picture_box("Similar picture in colour (optional)", "similar")
         with gr.Column(visible=False) as results:
             with gr.Tabs():
-                with gr.Tab("Before and after"):
+                with gr.Tab("Compare"):
                     slider = gr.ImageSlider(
                         show_label=False,
                         interactive=False,
                         max_height=640,
                         buttons=["fullscreen"],  # a preview has no provenance
                     )
-                with gr.Tab("Paint colours"):
+                with gr.Tab("Paint"):
                     hinting = Hinting(folder)
+                with gr.Tab("Versions"):
+                    variants = Variants(folder)
+                with gr.Tab("Guesses"):
+                    doubts = Doubts(folder)
             notes = gr.Markdown()
-            download = gr.Button("Download at full size", variant="primary")
+            download = gr.Button(DOWNLOAD, variant="primary")
         settings = Settings(models)
         sent = gr.File(visible="hidden")
         made = [str(path) for path in examples(folder)]
@@ -118,16 +131,24 @@ def build(models: Mapping[str, Colorizer], folder: Path) -> gr.Blocks:
         )
         view = View(folder, sitting, slider, hinting.easel, hinting.save)
         hinting.connect(view, sent)
+        variants.connect(view)
+        doubts.connect(sitting)
+        cleared = variants.cleared | doubts.cleared
 
-        def colorize(path: str | None, before: Sitting | None, *given: Any) -> dict[Any, Any]:
+        def colorize(
+            path: str | None, like: str | None, before: Sitting | None, *given: Any
+        ) -> dict[Any, Any]:
             sweep(folder)
             if path is None:
                 return {results: gr.Column(visible=False)}
+            network, options = settings.read(*given)
+            if like is not None:
+                options = looking_at(Path(like), network, options)
             with told_of(path):
                 require_small(Path(path))
-                at = begin(Path(path), *settings.read(*given)).following(before)
+                at = begun(Path(path), network, options, before)
             said = "\n\n".join([*told(at), *kept(at, before)])
-            return {**view(at), results: gr.Column(visible=True), notes: said}
+            return {**view(at), **cleared, results: gr.Column(visible=True), notes: said}
 
         def paint(at: Sitting | None) -> tuple[str, str]:
             at = present(at)
@@ -135,18 +156,59 @@ def build(models: Mapping[str, Colorizer], folder: Path) -> gr.Blocks:
                 target, said = at.whole(Path(mkdtemp(dir=folder)))
             return str(target), "\n\n".join(said)
 
-        inputs = [upload, sitting, *settings.inputs]
-        outputs = [*view.outputs, results, notes]
+        inputs = [upload, reference, sitting, *settings.inputs]
+        outputs = [*view.outputs, *cleared, results, notes]
         shown.click(lambda index: made[index], shown, upload, queue=False)
-        settings.start.click(colorize, inputs, outputs, api_name="color", **ONE_AT_A_TIME)
-        upload.change(colorize, inputs, outputs, **ONE_AT_A_TIME)
-        painted = download.click(paint, sitting, [sent, notes], api_name="paint", **ONE_AT_A_TIME)
+        # What it shows is not there yet, where a photo is the first.
+        seen = ONE_AT_A_TIME | {"show_progress_on": [upload, slider]}
+        settings.start.click(colorize, inputs, outputs, api_name="color", **seen)
+        upload.change(colorize, inputs, outputs, **seen)
+        reference.change(colorize, inputs, outputs, **seen)
+        painted = download.click(
+            lambda: gr.Button("Painting at full size …", interactive=False),
+            None,
+            download,
+            queue=False,
+        ).then(paint, sitting, [sent, notes], show_progress="hidden", **ONE_AT_A_TIME)
         painted.success(None, sent, None, js=SEND)
+        painted.then(lambda: gr.Button(DOWNLOAD, interactive=True), None, download, queue=False)
     return app.queue(max_size=MAX_WAITING, api_open=False)
+
+
+def picture_box(label: str, name: str) -> gr.File:
+    return gr.File(
+        label=label,
+        file_types=["image", *sorted(EXTENSIONS)],
+        height=140,
+        min_width=280,
+        elem_id=name,
+        elem_classes="uploaded",
+    )
+
+
+def looking_at(like: Path, network: Colorizer, options: Options) -> Options:
+    """Add a picture whose colours are followed. Raises: gr.Error: if there are none to follow."""
+    with told_of(like):
+        require_small(like)
+        registry.following(network)
+        return replace(options, references=references.read([like]))
+
+
+def begun(path: Path, network: Colorizer, options: Options, before: Sitting | None) -> Sitting:
+    """Colour a photo, in the variant and with the hints that it had before."""
+    at = begin(path, network, options)
+    if before is not None and before.photo == path and before.number > 1:
+        with suppress(UserError):  # another network may have no variants
+            at = at.variants(COUNT)[before.number - 1]
+    return at.following(before)
 
 
 def told(at: Sitting) -> list[str]:
     """Say what to know about colours."""
+    if at.network.takes_reference and at.options.references is None:
+        return ["It takes the colours of another picture: choose one beside the photo."]
+    if at.options.references is not None:
+        return ["The similar picture is followed where it shows the same."]
     return result.on_grey(at.colorizer, [at.prediction.mean_chroma])
 
 

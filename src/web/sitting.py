@@ -10,12 +10,14 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw
 
+from src.colorizers import registry
 from src.colorizers.colorizer import Colorizer
 from src.colorizers.correction import Correction
 from src.colorizers.palette import Palette, Shade
+from src.colorizers.proposals import proposals
 from src.images import Photo
 from src.images.photo import over_white
-from src.inference import result
+from src.inference import alternatives, result
 from src.inference.hints import Strokes
 from src.inference.painting import paint
 from src.inference.prediction import Prediction, predict
@@ -25,6 +27,8 @@ from src.web.drawing import Drawing, Stroke
 
 PREVIEW = 1280  # pixels of the long side
 DOT = 1 / 80  # of the short side, as dabs are shown
+GUESSED, MOST = "#ff7a00", 0.9  # colour of an uncertainty map over a photo, and its most
+LEAST_RANGE = 10.0  # Lab units of uncertainty that it spans at least
 
 
 @dataclass(frozen=True, eq=False)  # Gradio hashes it, which pixels cannot be
@@ -32,19 +36,23 @@ class Sitting:
     """A photo before its colouriser, with what someone says of its colours.
 
     Attributes:
+        network: what colours it.
+        colorizer: that, or one of its variants.
         samples: of the preview, 8-bit sRGB.
         size: (width, height) of the whole photo, upright.
         prediction: without any hint.
-        shades: what the colouriser thinks likely.
+        shades: what the network thinks likely.
         painted: the preview in its colours.
         drawing: the hints.
         past: what it was before each of its changes.
         active: whether the latest stroke may still change its colour.
         rgb: the colour that was chosen last; in_hand: whether the next stroke takes it.
         elsewhere: hints on other photos, of the same person.
+        number: of the variant; 1 is the network's own.
     """
 
     photo: Path
+    network: Colorizer
     colorizer: Colorizer
     options: Options
     samples: UInt8[ndarray, "h w 3"]
@@ -59,6 +67,7 @@ class Sitting:
     rgb: Shade | None = None
     in_hand: bool = False
     elsewhere: Mapping[Path, Drawing] = field(default_factory=dict, repr=False)
+    number: int = 1
 
     def following(self, before: "Sitting | None") -> "Sitting":
         """Take over the hints that were given before, on this photo and others."""
@@ -112,6 +121,37 @@ class Sitting:
         found = drawings.loaded(path, photo, self.samples.shape[:2], folder)
         return self._with(found, past=[*self.past, self.drawing], active=False)
 
+    def variants(self, count: int) -> "list[Sitting]":
+        """Return likely colourings without hints, the network's own first.
+
+        Raises: UserError: if the network gives no probabilities.
+        """
+        samples = next(Photo(self.photo).pages()).samples
+        _, *others = proposals(self.network, count)
+        own = replace(self.options, proposal="")
+        each = [self._by(self.network, own, samples, 1)]
+        for number, one in enumerate(others, start=2):
+            options = replace(self.options, proposal=f"{number} of {count}")
+            each.append(self._by(one, options, samples, number))
+        return each
+
+    def doubted(self, folder: Path) -> tuple[Image.Image, Path]:
+        """Return the photo with its uncertainty over it, and the map's file at full size.
+
+        Over the photo its own least is clear and its most is orange, where the map has one scale.
+
+        Raises: UserError: if the photo is broken.
+        """
+        samples = next(Photo(self.photo).pages()).samples
+        found = alternatives.uncertainty(samples, self.network, self.options.size)
+        target = folder / f"{self.photo.stem}{result.UNCERTAINTY}"
+        alternatives.write_map(target, found, self.size)
+        grey = Image.fromarray(self.samples).convert("L").convert("RGB")
+        least, most = float(found.min()), float(found.max())
+        share = (found - least) / max(most - least, LEAST_RANGE)
+        strength = Image.fromarray((share * MOST * 255).byte().numpy()).resize(grey.size)
+        return Image.composite(Image.new("RGB", grey.size, GUESSED), grey, strength), target
+
     def whole(self, folder: Path) -> tuple[Path, list[str]]:
         """Paint the photo at its full size. Returns: the file, and what to know about it.
 
@@ -151,6 +191,25 @@ class Sitting:
         rows, columns = self.prediction.L.shape[2:]
         return self.shades.at(middle[1] * rows // height, middle[0] * columns // width)
 
+    def _by(
+        self, colorizer: Colorizer, options: Options, samples: ndarray, number: int
+    ) -> "Sitting":
+        """Return the photo, whose own samples these are, as another coloured it, without hints."""
+        colorizer = followed(colorizer, options)
+        prediction = predicted(samples, colorizer, options, None)
+        return replace(
+            self,
+            number=number,
+            colorizer=colorizer,
+            options=options,
+            prediction=prediction,
+            correction=Correction(prediction.L, prediction.ab),
+            painted=painted(self.samples, prediction, options),
+            drawing=Drawing(),
+            past=(),
+            active=False,
+        )
+
     def _with(self, drawing: Drawing, **others: Any) -> "Sitting":
         """Change the hints, and paint the preview anew if they ask for other colours."""
         at = replace(self, drawing=drawing, **others)
@@ -171,9 +230,10 @@ class Sitting:
         return painted(self.samples, prediction, self.options)
 
 
-def begin(photo: Path, colorizer: Colorizer, options: Options) -> Sitting:
-    """Show a photo to its colouriser. Raises: UserError: if it is broken."""
+def begin(photo: Path, network: Colorizer, options: Options) -> Sitting:
+    """Show a photo to a network. Raises: UserError: if it is broken."""
     page = next(Photo(photo).pages())
+    colorizer = followed(network, options)
     # As when it is painted at full size: what is drawn at random depends on every pixel.
     prediction = predicted(page.samples, colorizer, options, None)
     height, width = page.samples.shape[:2]
@@ -182,21 +242,28 @@ def begin(photo: Path, colorizer: Colorizer, options: Options) -> Sitting:
     samples = np.asarray(image)
     return Sitting(
         photo,
+        network,
         colorizer,
         options,
         samples,
         (width, height),
         prediction,
         Correction(prediction.L, prediction.ab),
-        Palette(colorizer, prediction.L, prediction.ab),
+        Palette(network, prediction.L, prediction.ab),
         painted(samples, prediction, options),
     )
+
+
+def followed(colorizer: Colorizer, options: Options) -> Colorizer:
+    """Let a colouriser look at references, if there are any. Raises: UserError: if it cannot."""
+    return colorizer if options.references is None else registry.following(colorizer)
 
 
 def predicted(
     samples: ndarray, colorizer: Colorizer, options: Options, strokes: Strokes | None
 ) -> Prediction:
-    prediction = predict(samples, colorizer, options.size, options.views, strokes)
+    reference = None if options.references is None else options.references.reference
+    prediction = predict(samples, colorizer, options.size, options.views, strokes, reference)
     return prediction.saturated(options.saturation)
 
 

@@ -27,6 +27,7 @@ from src.colorizers import registry
 from src.web import sitting
 from src.web.sitting import Sitting
 from tests.browser import Browser
+from tests.colorizers.test_proposals import save_unsure
 from tests.conftest import ROOT
 from tests.test_colorize import save_checkpoint
 
@@ -48,6 +49,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         name: registry.from_file(save_checkpoint(place / f"{name}.ckpt", ab))
         for name, ab in {"red": (0.3, 0.1), "blue": (0.0, -0.4)}.items()
     }
+    models["unsure"] = registry.from_file(save_unsure(place / "unsure.ckpt"))
     models["zero"] = registry.load("zero", None)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("GRADIO_TEMP_DIR", folder)
@@ -79,6 +81,11 @@ def header_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels)
 
 
+def give(page: Any, path: Path, box: str = "photo") -> None:
+    page.wait_for_selector("img[src*='cat.jpg']")  # before, the page may not listen
+    page.set_input_files(f"#{box} input[type=file]", path)
+
+
 READY = "button:has-text('Download at full size'):visible"
 
 
@@ -88,7 +95,7 @@ def test_a_photo_is_coloured_slid_over_and_downloaded(
     photo = grey(tmp_path / "grandma.jpg")
     with browser.visit(served.address) as visit:
         page = visit.page
-        page.set_input_files("input[type=file]", photo)
+        give(page, photo)
         page.wait_for_selector(READY)
         handle = page.wait_for_selector(".slider-wrap img, [data-testid=slider] img, .inner")
         before = page.screenshot()
@@ -120,8 +127,8 @@ def test_colors_are_painted_changed_undone_saved_loaded_and_downloaded(
 ) -> None:
     with browser.visit(served.address, viewport={"width": 390, "height": 844}) as visit:
         page = visit.page
-        page.set_input_files("input[type=file]", grey(tmp_path / "coat.png"))
-        page.click("role=tab[name='Paint colours']")
+        give(page, grey(tmp_path / "coat.png"))
+        page.click("role=tab[name='Paint']")
         canvas = page.locator("#easel canvas")
         canvas.scroll_into_view_if_needed()
         # On a phone the picture is smaller than its pixels.
@@ -168,6 +175,45 @@ def test_colors_are_painted_changed_undone_saved_loaded_and_downloaded(
     assert visit.errors == []
 
 
+def test_a_version_is_chosen_beside_a_similar_picture_and_guesses_are_shown(
+    served: Served, browser: Browser, tmp_path: Path
+) -> None:
+    Image.effect_mandelbrot((90, 60), (-2, -1, 1, 1), 60).save(tmp_path / "grey.png")
+    colors = [Image.radial_gradient("L"), Image.linear_gradient("L"), Image.new("L", (256, 256))]
+    Image.merge("RGB", colors).save(tmp_path / "like.png")
+    with browser.visit(served.address, viewport={"width": 390, "height": 844}) as visit:
+        page = visit.page
+        page.click("text=Settings")
+        page.click("input[aria-label=Model], label:has-text('Model') input")
+        page.click("role=option[name='unsure']")
+        give(page, tmp_path / "grey.png", "similar")
+        give(page, grey(tmp_path / "field.png"))
+        page.wait_for_selector("text=grey.png: reference grey.png: it is grey")
+        page.click("#similar .icon-button")
+        page.wait_for_selector(READY)
+        give(page, tmp_path / "like.png", "similar")
+        page.wait_for_selector("text=The similar picture is followed")
+        page.click("role=tab[name='Versions']")
+        page.click("text=Show 4 likely versions")
+        page.locator("#variants button").nth(1).click()
+        page.wait_for_selector("text=Number 2 is what you paint on")
+        page.click("role=tab[name='Guesses']")
+        page.click("text=Show where colours are a guess")
+        page.wait_for_selector("#doubts img")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for button, target in (("text=Download the map", "map.png"), (READY, "field.png")):
+            with page.expect_download() as download:
+                page.click(button)
+            download.value.save_as(tmp_path / "out" / target)
+            assert download.value.suggested_filename in ("field_uncertainty.png", "field.png")
+    with Image.open(tmp_path / "out" / "map.png") as image:
+        assert image.size == (300, 200)
+    with Image.open(tmp_path / "out" / "field.png") as image:
+        assert b"proposal=2 of 4" in image.info["xmp"]
+        assert b"reference=like.png sha256:" in image.info["xmp"]
+    assert visit.errors == []
+
+
 def test_settings_and_examples_work_on_a_phone(served: Served, browser: Browser) -> None:
     with browser.visit(served.address, viewport={"width": 390, "height": 844}) as visit:
         page = visit.page
@@ -201,15 +247,19 @@ def test_what_cannot_be_coloured_is_told_in_words(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with browser.visit(served.address) as visit:
-        visit.page.set_input_files("input[type=file]", tmp_path / name)
+        give(visit.page, tmp_path / name)
         visit.page.wait_for_selector(f"text={said}", timeout=15_000)
+
+
+def described(path: str) -> dict[str, Any]:
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
 
 def ask(served: Served, path: str, *, model: str = "red") -> dict[str, Any]:
     """Colour a file of the server's through the page's own interface, and wait for the answer."""
     session = f"s{threading.get_ident()}{time.monotonic_ns()}"
     asked = {
-        "data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, None, model, 32, 1.0, False],
+        "data": [described(path), None, None, model, 32, 1.0, False],
         "fn_index": served.color,
         "session_hash": session,
     }

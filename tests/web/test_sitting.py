@@ -6,12 +6,14 @@ import pytest
 import torch
 from PIL import Image
 
+from src.colorizers import registry
 from src.colorizers.constants import Constant
 from src.errors import UserError
 from src.inference.hints import Line
 from src.inference.result import Options
 from src.web import sitting
 from src.web.sitting import Sitting
+from tests.colorizers.test_proposals import save_unsure
 
 
 @pytest.fixture
@@ -115,3 +117,35 @@ def test_the_palette_begins_with_what_the_spot_has_and_offers_others(begun: Sitt
     assert abs(np.array(likely[0]) - begun.painted[70, 40]).max() < 12
     assert len(others) >= 5
     assert all(abs(np.array(likely[0]) - other).max() > 8 for other in others)
+
+
+def test_variants_are_corrected_by_hints_and_painted_at_full_size(
+    begun: Sitting, tmp_path: Path
+) -> None:
+    unsure = registry.from_file(save_unsure(tmp_path / "unsure.ckpt"))
+    first = sitting.begin(begun.photo, unsure, Options())
+    own, other, _ = first.variants(3)
+    assert np.array_equal(own.painted, first.painted)
+    assert np.ptp(other.painted.astype(int) - own.painted, axis=2).mean() > 4
+    hinted = other.stroked(SPOT, 0.02, keep=False).colored(BLUE)
+    assert np.array_equal(first.variants(3)[1].following(hinted).painted, hinted.painted)
+    painted, _ = hinted.whole(tmp_path)
+    with Image.open(painted) as image:
+        assert b"proposal=2 of 3" in image.info["xmp"]
+        small = np.asarray(image.convert("RGB").resize((150, 100), Image.Resampling.BOX))
+    assert abs(small.astype(int) - hinted.painted).mean() < 3
+    with pytest.raises(UserError, match="nothing of others"):
+        begun.variants(3)
+
+
+def test_doubts_lie_over_the_photo_and_are_written_at_full_size(
+    begun: Sitting, tmp_path: Path
+) -> None:
+    unsure = registry.from_file(save_unsure(tmp_path / "unsure.ckpt"))
+    over, written = sitting.begin(begun.photo, unsure, Options()).doubted(tmp_path)
+    assert written.name == "a_uncertainty.png"
+    with Image.open(written) as image:
+        assert image.size == (300, 200)
+        assert np.asarray(image).mean() > 20
+    red, _, blue = np.asarray(over).reshape(-1, 3).mean(axis=0)
+    assert red > blue + 10
