@@ -201,7 +201,8 @@ def test_what_a_kill_left_half_written_is_removed(
 
 
 KILLED = """
-import os, signal, sys, threading
+import gc, os, signal, sys, threading
+gc.disable()
 from src import prepare
 threading.Timer(float(sys.argv.pop(1)), lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
 prepare.main()

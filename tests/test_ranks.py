@@ -37,7 +37,8 @@ BOTH = ("trainer=ddp", "trainer.devices=2")
 
 # Forked ranks import nothing again; slow tests start them as the command does.
 FORKED = """
-import functools
+import functools, gc
+gc.disable()
 from src import train
 from src.training import launcher
 launcher.LaunchConfig = functools.partial(launcher.LaunchConfig, start_method="fork")

@@ -25,7 +25,7 @@ from src.train import main
 from src.training.experiment import train
 from src.training.module import ColorizationModule
 from src.training.run_folder import folder_name
-from tests.conftest import ROOT, TINY
+from tests.conftest import ROOT, SMALL, TINY
 
 Configure = Callable[..., DictConfig]
 JUDGED = (
@@ -244,7 +244,11 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
 
     monkeypatch.setattr(ColorizationModule, "training_step", poisoned)
     config = configure(
-        "data=folder", f"data.root={photos}", "trainer.max_epochs=3", "trainer.log_every_n_steps=1"
+        "data=folder",
+        f"data.root={photos}",
+        "trainer.max_epochs=3",
+        "trainer.log_every_n_steps=1",
+        tiny=SMALL,
     )
     with pytest.raises(NonFiniteLossError, match=r"is nan in epoch 2, .*\.jpg, "):
         train(config)
@@ -300,7 +304,8 @@ def test_a_gpu_that_is_not_there_is_said_in_one_line() -> None:
 
 
 def test_a_short_run_leaves_its_losses_and_curves(configure: Configure, photos: Path) -> None:
-    config = configure("data=folder", f"data.root={photos}", "trainer.log_every_n_steps=1000")
+    rarely = "trainer.log_every_n_steps=1000"
+    config = configure("data=folder", f"data.root={photos}", rarely, tiny=SMALL)
     train(config)
     folder = Path(config.run.folder)
     assert values(metrics(folder), "train/g_loss_l1")

@@ -35,7 +35,8 @@ GAN = (
 # Trainings that SIGKILL ends, one after the other: when so many seconds have passed since the first
 # step, or when half of so many checkpoints are on the disk. Each is a fork, which imports nothing.
 KILLED = """
-import io, json, os, signal, sys, threading, torch
+import gc, io, json, os, signal, sys, threading, torch
+gc.disable()
 from src import train
 from src.training import module
 
