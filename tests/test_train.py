@@ -18,6 +18,7 @@ from PIL import Image
 from src import colorize
 from src.colorizers import registry
 from src.colorizers.checkpoint import load
+from src.data import sample
 from src.data.crops import EpochShuffle
 from src.data.folder import FolderData
 from src.data.sample import FOLDER
@@ -282,9 +283,11 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
 def test_mistakes_end_with_one_line_and_a_status(
     overrides: list[str],
     fault: str,
+    photos: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(sample, "FOLDER", photos)
     monkeypatch.setattr(sys, "argv", ["train", *TINY, *overrides])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -8,10 +8,11 @@ from tests.conftest import TINY, run_train
 
 
 def test_a_log_says_how_far_a_long_epoch_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pace, "INTERVAL_S", 0.0)
-    printed, _ = run_train(tmp_path, *TINY, "model=cnn", "data.repeat=1", "data.max_images=80")
+    monkeypatch.setattr(pace, "INTERVAL_S", 0.001)
+    few = ("data=folder", f"data.root={photos}", "data.repeat=2")
+    printed, _ = run_train(tmp_path, *TINY, "model=cnn", *few)
     lines = re.findall(
         r"^epoch 1/1 \| batch (\d+)/(\d+) \| [\d.]+ images/s \| (.*) left$", printed, re.M
     )
