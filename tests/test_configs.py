@@ -28,12 +28,18 @@ def options(group: str) -> list[str]:
 
 NOT_IN_THE_STORY = {"lite0_unet", "lite0_unet_gan", "lite0_bins", "lite0_palette"}
 DISCRIMINATORS, LOSSES = options("model/discriminator"), options("model/loss")
-# Every generator with the losses that ask for something of it, and every loss of every judge.
+OF_BINS = {"lite0_classes", "lite0_bins", "lite0_palette"}
+# Every generator as it is trained and with what it might refuse, every loss with and without the
+# usual judge, and every judge with what asks something of it.
 PARTS = [
-    *itertools.product(
-        options("model/generator"), ("none", "patchgan"), ("cross_entropy", "l1", "vanilla")
+    *itertools.product(OF_BINS, ("none", "patchgan"), ("cross_entropy", "l1", "vanilla")),
+    *(
+        (generator, *judged)
+        for generator in {*options("model/generator")} - OF_BINS
+        for judged in (("none", "cross_entropy"), ("none", "l1"), ("patchgan", "vanilla"))
     ),
-    *itertools.product(["unet"], DISCRIMINATORS, LOSSES),
+    *itertools.product(["unet"], ("none", "patchgan"), LOSSES),
+    *itertools.product(["unet"], DISCRIMINATORS, ("vanilla", "wgan_gp")),
 ]
 
 
@@ -62,7 +68,7 @@ def test_all_parts_go_together_or_it_is_said_why_not(
         fault = r"model\.loss\.adversarial is null"
     elif discriminator != "none" and loss == "wgan_gp":
         fault = r"expected model\.discriminator\.norm=layer or none"
-    of_bins = generator in ("lite0_classes", "lite0_bins", "lite0_palette")
+    of_bins = generator in OF_BINS
     if of_bins and (loss != "cross_entropy" or discriminator != "none"):
         fault = r"only model/loss=cross_entropy, and model/discriminator=none"
     elif not of_bins and loss == "cross_entropy":
@@ -75,18 +81,8 @@ def test_all_parts_go_together_or_it_is_said_why_not(
     assert (colorizer.discriminator is None) is (discriminator == "none")
 
 
-GROUPS = (
-    "size",
-    "model",
-    "data",
-    "trainer",
-    "logger",
-    "callbacks",
-    "experiment",
-    "model/generator",
-    "model/discriminator",
-    "model/loss",
-)
+# Those of model/ are built above.
+GROUPS = ("size", "model", "data", "trainer", "logger", "callbacks", "experiment")
 CHOICES = [f"{group}={option}" for group in GROUPS for option in options(group)]
 OPTIMIZERS = [f"model/optimizer@model.generator_optimizer={o}" for o in options("model/optimizer")]
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from src import files
 from src.commands import overrides
@@ -49,19 +49,23 @@ NAMES = (
 )
 
 
+def composed(name: str, *arguments: str) -> DictConfig:
+    """Return the configuration of the command `name`."""
+    with initialize_config_dir(str(files.CONF), version_base="1.3"):
+        return compose(name, overrides.for_hydra(arguments))
+
+
 def read(key: str, *arguments: str, name: str = "train") -> object:
     """Return a key's value as the command `name` would see it."""
-    with initialize_config_dir(str(files.CONF), version_base="1.3"):
-        config = compose(name, overrides.for_hydra(arguments))
-    value = OmegaConf.select(config, key)
+    value = OmegaConf.select(composed(name, *arguments), key)
     return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_paths_may_have_any_name(name: str) -> None:
-    assert read("data.root", "data=folder", f"data.root={name}") == name
-    assert read("resume", f"resume={name}") == name
-    assert read("merge", f"merge=[{overrides.quoted(name)},b]", name="prepare") == [name, "b"]
+    config = composed("prepare", f"source={name}", f"merge=[{overrides.quoted(name)},b]")
+    assert config.source == name
+    assert config.merge == [name, "b"]
 
 
 @pytest.mark.parametrize("name", ["${x}", "a ${b} c", "${now:%Y}"])

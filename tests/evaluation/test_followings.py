@@ -12,6 +12,7 @@ from src import evaluate
 from src.data.crops import Picture
 from src.errors import UserError
 from src.evaluation import followings
+from tests.evaluation.test_evaluation import _make_quick as judge_quickly
 
 SCENES = Path(skimage.data.__file__).parent
 
@@ -74,6 +75,7 @@ def test_what_is_no_list_of_pairs_is_refused(
 def test_colorizers_are_judged_with_and_without_their_references(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    judge_quickly(monkeypatch)
     (tmp_path / "pairs.csv").write_text("picture,reference\ncoffee0.png,coffee0_again.jpg\n")
     typed = ["num_workers=0", "methods=[exemplar]", "reference=pairs.csv", f"data.root={root}"]
     monkeypatch.setattr(sys, "argv", ["evaluate", *typed, "hydra.run.dir=run"])
