@@ -25,17 +25,18 @@ def test_a_log_gets_a_line_every_interval(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(pace, "INTERVAL_S", 0.1)
+    began = time.monotonic()
     assert work(5, 0.1) == [0, 1, 2, 3, 4]
     lines = capsys.readouterr().err.splitlines()
-    assert 2 <= len(lines) <= 5
+    assert 2 <= len(lines) <= (time.monotonic() - began) / 0.1  # which beside other work is more
     for line in lines:
-        assert re.fullmatch(r"reading: \d of 5 files, [\d.]+ a second, (\?|0:00:0\d) left", line)
+        assert re.fullmatch(r"reading: \d of 5 files, [\d.]+ a second, (\?|0:00:\d\d) left", line)
 
 
 def test_a_line_comes_while_one_item_takes_long(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(pace, "INTERVAL_S", 0.1)
+    monkeypatch.setattr(pace, "INTERVAL_S", 0.02)
     work(2, 0.25)
     assert "reading: 0 of 2 files, 0 a second, ? left" in capsys.readouterr().err
 
