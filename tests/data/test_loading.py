@@ -4,11 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFile
 
 from src import color
-from src.data.crops import EpochShuffle, EvalPictures, Picture, TrainPictures
+from src.data.crops import EpochShuffle, EvalPictures, Picture, TrainPictures, cut, resized
 from src.data.folder import FolderData
+from src.data.sample import FOLDER
 
 
 @pytest.fixture
@@ -43,17 +44,25 @@ def test_only_training_decodes_large_jpegs_at_a_reduced_size(
 ) -> None:
     decoded = []
 
-    def spy(image: Image.Image, *arguments: object, **options: object) -> Image.Image:
+    def decode(image: ImageFile.ImageFile) -> object:
         decoded.append(image.size)
-        return resize(image, *arguments, **options)  # type: ignore[arg-type]
+        return load(image)
 
     Image.new("RGB", (400, 300)).save(tmp_path / "large.jpg")
     picture = Picture(tmp_path / "large.jpg", "large")
-    resize = Image.Image.resize
-    monkeypatch.setattr(Image.Image, "resize", spy)
+    load = ImageFile.ImageFile.load
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decode)
     assert EvalPictures([picture], 32, "crop")[0]["rgb"].shape == (3, 32, 32)
     assert TrainPictures([picture], 32, (1.12, 1.12))[0, 0]["rgb"].shape == (3, 32, 32)
-    assert decoded == [(400, 300), (50, 38)]
+    assert {*decoded} == {(400, 300), (50, 38)}
+
+
+def test_a_training_crop_is_what_pillow_makes_of_its_place() -> None:
+    photo = Image.open(sorted(FOLDER.glob("*.webp"))[0]).convert("RGB")
+    expected = resized(photo.crop((10, 20, 100, 110)), 64, None)
+    apart = cut(photo, 64, (9.8, 20.3, 100.1, 109.6)).int() - expected.int()
+    assert apart.abs().max() <= 1
+    assert cut(photo, 64, (3.4, 3.4, 3.6, 3.6)).shape == (3, 64, 64)
 
 
 def test_an_epochs_order_depends_on_seed_and_epoch_alone() -> None:
