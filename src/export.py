@@ -34,13 +34,18 @@ def main(arguments: list[str] | None = None) -> None:
     temperature = "of a network that predicts classes: of their annealed mean, over 0 to 1; none: "
     temperature += "the colours of its other head, where it has one (as trained)"
     parser.add_argument("--temperature", metavar="T", help=temperature)
+    branch = "write only this part of the network, as lite0_hints has hints (.safetensors)"
+    parser.add_argument("--branch", metavar="NAME", help=branch)
     given = parser.parse_args(arguments)
     with errors.ending_for_people():
         settings = _settings(given.temperature)
         if given.size is not None:
             require_whole("--size", given.size, MIN_IMAGE_SIZE, MAX_IMAGE_SIZE)
         if given.output.suffix == WEIGHTS_SUFFIX:
-            trained.save_weights(given.checkpoint, given.output, given.size, given.views, settings)
+            others = (given.size, given.views, settings, given.branch)
+            trained.save_weights(given.checkpoint, given.output, *others)
+        elif given.branch is not None:
+            raise UserError(f"--branch {given.branch}: expected an --output of {WEIGHTS_SUFFIX}")
         elif given.output.suffix == ".onnx":
             colorizer = trained.load(given.checkpoint, settings)
             _export_onnx(colorizer, given.output, given.size, given.views)
@@ -48,7 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
             said = f"expected a name that ends in .onnx or {WEIGHTS_SUFFIX}"
             raise UserError(f"--output {given.output}: {said}")
         use = ("src.colorize", "PHOTO", "--checkpoint", given.output, "--output", "out/")
-        print(f"To use it: {files.to_paste('python', '-m', *use)}")
+        if given.branch is None:
+            print(f"To use it: {files.to_paste('python', '-m', *use)}")
 
 
 def _settings(temperature: str | None) -> dict[str, float | None]:
@@ -67,6 +73,8 @@ def _settings(temperature: str | None) -> dict[str, float | None]:
 def _export_onnx(colorizer: Trained, output: Path, size: int | None, views: int | None) -> None:
     colorizer.image_size = size or colorizer.image_size
     colorizer.views = views or colorizer.views
+    if colorizer.takes_hints:
+        print("ONNX leaves the branch for hints out: they correct its colours without having it")
     checked_on = pictures(colorizer.image_size)
     error = onnx.export(colorizer, output, checked_on)
     print(f"largest difference of ab from PyTorch's on {len(checked_on)} pictures: {error:.1e}")

@@ -11,12 +11,25 @@ from torch import Tensor
 
 from src.discriminators.discriminator import Discriminator, Verdict
 
+LEAST_MSE = 1e-4
 Terms = dict[str, Float[Tensor, ""]]  # by their names in the log
 
 
 def l1(fake_ab: Float[Tensor, "b 2 h w"], real_ab: Float[Tensor, "b 2 h w"]) -> Float[Tensor, ""]:
     """Mean absolute error of ab, both in [-1, 1]."""
     return (fake_ab - real_ab).abs().mean()
+
+
+def log_mse(
+    fake_ab: Float[Tensor, "b 2 h w"], real_ab: Float[Tensor, "b 2 h w"]
+) -> Float[Tensor, ""]:
+    """Mean over pictures of the logarithm of their mean squared error of ab, both in [-1, 1].
+
+    Pale pictures count as much as colourful ones, as in a mean of PSNR. Errors of a Lab unit, of
+    which nobody sees more, bound it below.
+    """
+    errors = (fake_ab - real_ab).square().mean(dim=(1, 2, 3))
+    return (errors + LEAST_MSE).log().mean()
 
 
 class Verdicts:

@@ -26,7 +26,8 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in files)
 
 
-NOT_IN_THE_STORY = {"lite0_unet", "lite0_unet_gan", "lite0_bins", "lite0_palette"}
+BRANCHES = {"lite0_palette", "lite0_hints"}
+NOT_IN_THE_STORY = {"lite0_unet", "lite0_unet_gan", "lite0_bins", *BRANCHES}
 DISCRIMINATORS, LOSSES = options("model/discriminator"), options("model/loss")
 OF_BINS = {"lite0_classes", "lite0_bins", "lite0_palette"}
 # Every generator as it is trained and with what it might refuse, every loss with and without the
@@ -45,7 +46,7 @@ PARTS = [
 
 @pytest.mark.parametrize("model", options("model"))
 def test_every_model_is_built(configure: Configure, model: str) -> None:
-    start = ["model.init_generator=x.ckpt"] if model == "lite0_palette" else []
+    start = ["model.init_generator=x.ckpt"] if model in BRANCHES else []
     colorizer = instantiate(configure(f"model={model}", *start).model)
     assert isinstance(colorizer, ColorizationModule)
     is_adversarial = "gan" in model.split("_") or model in ("pix2pix", "nazeri")
@@ -62,9 +63,9 @@ def test_all_parts_go_together_or_it_is_said_why_not(
         f"model/loss={loss}",
     )
     fault = None
-    if discriminator == "none" and loss not in ("l1", "cross_entropy"):
+    if discriminator == "none" and loss not in ("l1", "log_mse", "cross_entropy"):
         fault = "but there is no discriminator"
-    elif discriminator != "none" and loss == "l1":
+    elif discriminator != "none" and loss in ("l1", "log_mse"):
         fault = r"model\.loss\.adversarial is null"
     elif discriminator != "none" and loss == "wgan_gp":
         fault = r"expected model\.discriminator\.norm=layer or none"

@@ -41,6 +41,14 @@ def judged(real: list[Tensor], fake: list[Tensor], judge: Discriminator | None =
     return verdicts
 
 
+def test_a_pictures_error_counts_by_its_ratio_however_large_it_is() -> None:
+    real = torch.zeros(2, 2, 4, 4)
+    wrong = torch.tensor([0.05, 0.5]).view(2, 1, 1, 1).expand_as(real)
+    both = losses.log_mse(wrong, real)
+    assert losses.log_mse(wrong / 2, real) - both == pytest.approx(-2 * math.log(2), abs=0.1)
+    assert losses.log_mse(real, real).isfinite()
+
+
 def maps(*values: float) -> list[Tensor]:
     """Maps of one value each, which become smaller."""
     return [torch.full((1, 1, 4 - i, 4 - i), float(value)) for i, value in enumerate(values)]

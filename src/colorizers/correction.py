@@ -41,9 +41,15 @@ class Correction:
     Attributes: size: (height, width) at which it takes hints.
     """
 
-    def __init__(self, L: Float[Tensor, "1 1 h w"], ab: Float[Tensor, "1 2 h w"]) -> None:
-        """Look at a prediction. Args: L, ab: in [-1, 1]."""
-        self._predicted = ab
+    def __init__(
+        self, L: Float[Tensor, "1 1 h w"], ab: Float[Tensor, "1 2 h w"], *, told: bool = False
+    ) -> None:
+        """Look at a prediction.
+
+        Args: L, ab: in [-1, 1]; told: whether it knew the hints, so that only their neighbourhood
+            needs a correction.
+        """
+        self._predicted, self._told = ab, told
         if min(L.shape[2:]) > LARGEST_SIDE:
             scale = LARGEST_SIDE / min(L.shape[2:])
             height, width = (round(side * scale) for side in L.shape[2:])
@@ -59,9 +65,13 @@ class Correction:
         """
         if ((hints.ab - self._ab).abs() * hints.mask).max() < MET:
             return self._predicted
-        difference = self._likely(hints.mask[0, 0], hints.ab - self._ab)
-        missing = Hints(hints.ab - self._ab - difference, hints.mask)
-        difference += spread(self._L, missing, pull=PULL)
+        difference = hints.ab - self._ab
+        likely = (
+            torch.zeros_like(difference)
+            if self._told
+            else self._likely(hints.mask[0, 0], difference)
+        )
+        difference = likely + spread(self._L, Hints(difference - likely, hints.mask), pull=PULL)
         size = self._predicted.shape[2:]
         return self._predicted + F.interpolate(difference, size, mode="bilinear")
 

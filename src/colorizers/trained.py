@@ -30,6 +30,7 @@ class Trained(Colorizer):
     mean_ab: Float[Tensor, "2"]
     sha256: str
     name: str
+    takes_hints: bool = False
 
     def __call__(
         self,
@@ -38,7 +39,8 @@ class Trained(Colorizer):
         reference: Reference | None = None,
     ) -> Float[Tensor, "b 2 h w"]:
         device = next(self.network.parameters()).device
-        return self.network(L.to(device)).float().to(L.device)
+        told = () if hints is None or not self.takes_hints else (one.to(device) for one in hints)
+        return self.network(L.to(device), *told).float().to(L.device)
 
     def folded(self) -> "Trained":
         """Return itself with a network that only predicts, faster; it saves and exports no more."""
@@ -50,14 +52,23 @@ class Trained(Colorizer):
         return self
 
 
-def load(path: Path, settings: Mapping[str, Any] | None = None) -> Trained:
+def load(
+    path: Path, settings: Mapping[str, Any] | None = None, branch: Path | None = None
+) -> Trained:
     """Build the generator of a checkpoint, with its averaged weights where it has them.
 
-    Args: settings: of the generator, that are to be others than the checkpoint's.
+    Args:
+        settings: of the generator, that are to be others than the checkpoint's.
+        branch: weights of a part that the checkpoint lacks, with the generator that has it.
 
     Raises: UserError: if the checkpoint is unsafe, incomplete, or no colouriser's.
     """
-    return _trained(_changed(checkpoint.load(path), path, settings or {}), path)
+    content = _changed(checkpoint.load(path), path, settings or {})
+    if branch is not None:
+        added = checkpoint.load(branch)
+        content["hyper_parameters"]["generator"] = added["hyper_parameters"]["generator"]
+        content["state_dict"] |= added["state_dict"]
+    return _trained(content, path)
 
 
 def _changed(content: dict[str, Any], path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,14 +86,17 @@ def save_weights(
     image_size: int | None = None,
     views: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    branch: str | None = None,
 ) -> None:
     """Write what inference needs of a checkpoint, in float16 and without the optimisers' state.
 
     Args:
         image_size, views: at which pictures are to be shown; None keeps what the checkpoint says.
         settings: as for `load`.
+        branch: the part of the generator that only is written, for `load`; None writes all.
 
-    Raises: UserError: if the checkpoint is unsafe, incomplete, or no colouriser's.
+    Raises: UserError: if the checkpoint is unsafe, incomplete, or no colouriser's, or has no such
+        part.
     """
     content = _changed(checkpoint.load(source), source, settings or {})
     trained, given = _trained(content, source), content["hyper_parameters"]
@@ -99,7 +113,11 @@ def save_weights(
             weight.half() if weight.is_floating_point() else weight
         ).contiguous()
         for key, weight in trained.network.state_dict().items()
+        if branch is None or key.startswith(f"{branch}.")
     }
+    if not weights:
+        parts = ", ".join(name for name, _ in trained.network.named_children())
+        raise UserError(f"{source} has no branch {branch}: expected one of {parts}")
     # One call gives the bytes, so that the file is whole or absent.
     encoded = safetensors_bytes(
         weights | {MEAN_AB: trained.mean_ab}, {checkpoint.DESCRIPTION: described}
@@ -132,6 +150,7 @@ def _trained(content: Mapping[str, Any], path: Path) -> Trained:
     _try(network, path)
     return Trained(
         network=network,
+        takes_hints=network.takes_hints,
         image_size=image_size,
         views=views,
         mean_ab=_mean_ab(content, path),

@@ -145,7 +145,7 @@ def _painted(
     for own in strokes:
         if prediction is None or colorizer.takes_hints:
             prediction = predict(samples, colorizer, strokes=own)
-            correction = Correction(prediction.L, prediction.ab)
+            correction = Correction(prediction.L, prediction.ab, told=prediction.told)
         hinted = prediction.corrected(own, correction) if own.mask.any() else prediction
         found.append(paint(samples, hinted).samples)
     return found

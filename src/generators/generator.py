@@ -16,11 +16,14 @@ class Generator(nn.Module):
             the loss `bins.cross_entropy`; None where it gives ab then, too.
         deep_supervision: in training the network gives n predictions of ab, (b, n, 2, h, w), each
             of which is to be right.
+        takes_hints: it also takes known colours, (L, hint_ab, hint_mask), and then gives ab in
+            training, too, whatever its `bins` are.
         has_attention: whether `attention` has maps to show.
     """
 
     bins: Bins | None = None
     deep_supervision: bool = False
+    takes_hints: ClassVar[bool] = False
     has_attention: ClassVar[bool] = False
 
     def forward(self, L: Float[Tensor, "b 1 h w"]) -> Tensor:

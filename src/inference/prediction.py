@@ -29,11 +29,13 @@ class Prediction:
         L: what was shown.
         ab: what came back.
         places: where the large picture must have which colour.
+        told: whether the colouriser knew hints.
     """
 
     L: Float[Tensor, "1 1 h w"]
     ab: Float[Tensor, "1 2 h w"]
     places: Places | None = None
+    told: bool = False
 
     @property
     def mean_chroma(self) -> float:
@@ -55,9 +57,9 @@ class Prediction:
         """
         from src.colorizers.correction import Correction  # brings SciPy
 
-        correction = correction or Correction(self.L, self.ab)
+        correction = correction or Correction(self.L, self.ab, told=self.told)
         hints, places = strokes.reduced(*correction.size)
-        return Prediction(self.L, correction(hints), places)
+        return replace(self, ab=correction(hints), places=places)
 
 
 @torch.inference_mode()
@@ -68,6 +70,7 @@ def predict(
     views: int | None = None,
     strokes: Strokes | None = None,
     reference: Reference | None = None,
+    saturation: float = 1.0,
 ) -> Prediction:
     """Show a picture's lightness to a colouriser, and average what it says of several views.
 
@@ -79,6 +82,7 @@ def predict(
             colouriser wants.
         strokes: hints, of which a colouriser is told that takes them.
         reference: pictures whose colours are an example, for a colouriser that looks at them.
+        saturation: factor of the chroma; a colouriser is told hints that are right after it.
     Raises: UserError: if its colours are not finite. MemoryError: if there is too little.
     """
     size, count = image_size or colorizer.image_size, views or colorizer.views
@@ -86,24 +90,27 @@ def predict(
     shown = small_lightnesses(samples, sizes)
     L = shown[-1]
     own = colorizer.predictor
-    each = [_of_view(own, one, strokes, reference, mirrored=count > 1) for one in shown]
+    told = strokes if colorizer.takes_hints else None
+    each = [_of_view(own, one, told, saturation, reference, mirrored=count > 1) for one in shown]
     ab = torch.stack([F.interpolate(one, L.shape[2:], mode="bilinear") for one in each]).mean(dim=0)
     if reference is not None:
         ab = colorizer.followed(L, ab, reference)
-    return Prediction(L, ab)
+    return Prediction(L, ab, told=told is not None).saturated(saturation)
 
 
 def _of_view(
     colorizer: Colorizer,
     L: Float[Tensor, "1 1 h w"],
     strokes: Strokes | None,
+    saturation: float,
     reference: Reference | None,
     *,
     mirrored: bool,
 ) -> Float[Tensor, "1 2 h w"]:
     hints = None
-    if strokes is not None and colorizer.takes_hints:
-        hints, _ = strokes.reduced(L.shape[2], L.shape[3])
+    if strokes is not None:
+        asked, _ = strokes.reduced(L.shape[2], L.shape[3])
+        hints = Hints((asked.ab / max(saturation, 1e-6)).clamp(-1, 1), asked.mask)
     if not mirrored:
         return _seen(colorizer, L, hints, reference)
     both = None if hints is None else Hints(*(torch.cat([one, one.flip(-1)]) for one in hints))

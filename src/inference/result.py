@@ -179,9 +179,14 @@ def _painted(
             strokes = None if hints is None else hint_files.read(hints, page.samples)
             followed = None if options.references is None else options.references.reference
             prediction = predict(
-                page.samples, colorizer, options.size, options.views, strokes, followed
+                page.samples,
+                colorizer,
+                options.size,
+                options.views,
+                strokes,
+                followed,
+                options.saturation,
             )
-            prediction = prediction.saturated(options.saturation)
             if strokes is not None:
                 prediction = prediction.corrected(strokes)
             chroma.append(prediction.mean_chroma)

@@ -92,7 +92,9 @@ def _train(config: DictConfig) -> dict[str, float]:
     if trainer.is_global_zero:
         print(summary.fit_line(_fit(folder), len(data.eval_pictures("train", data.fit_images))))
         if figures:
-            print(summary.test_table(figures, f"{config.run.model}, best.ckpt", data.protocol))
+            told = ", told hints" if model.generator.takes_hints else ""
+            row = f"{config.run.model}, best.ckpt{told}"
+            print(summary.test_table(figures, row, data.protocol))
         print(summary.closing(files.from_here(folder), data.next_step, upload))
     return figures
 

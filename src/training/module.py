@@ -18,7 +18,7 @@ from src.discriminators.discriminator import Discriminator
 from src.errors import UserError, require, require_number, require_one_of, require_whole
 from src.generators.generator import Generator
 from src.losses import Verdicts
-from src.training import objective, schedule
+from src.training import drawn_hints, objective, schedule
 from src.training.validation import SubsetMetrics
 
 Batch = Mapping[str, Any]  # L (b, 1, h, w) and ab (b, 2, h, w) in [-1, 1], name: b strings
@@ -39,8 +39,9 @@ class ColorizationModule(lightning.LightningModule):
             plain regression.
         loss: `adversarial` is a plain dict with a `_target_` in src.losses, or None, weighed by
             `adversarial_weight`; `feature_matching` weighs that of the discriminator's features,
-            `l1` the L1 term; `cross_entropy` is for a generator that predicts bins of ab, and
-            excludes the others; `rebalance` weighs it by how rare a colour is in training.
+            `l1` the L1 term, `log_mse` the logarithm of each picture's squared error;
+            `cross_entropy` is for a generator that predicts bins of ab, and excludes the others;
+            `rebalance` weighs it by how rare a colour is in training.
         generator_optimizer, discriminator_optimizer: plain dicts with a `_target_` in torch.optim.
         image_size: short side in pixels at which inference shows pictures to the network, that of
             the training pictures unless set; travels in the checkpoint.
@@ -247,7 +248,7 @@ class ColorizationModule(lightning.LightningModule):
         self._pictures = list(batch["name"])
         generator_learns = batch_idx % self.objective.critic_steps == 0
         with torch.set_grad_enabled(generator_learns):
-            fake_ab = self.generator(L)
+            fake_ab = self.generator(L, *self._hints(real_ab, self._lot()))
         figures = self._discriminator_step(L, real_ab, fake_ab.detach())
         if generator_learns:
             figures |= self._generator_step(L, real_ab, fake_ab)
@@ -257,6 +258,17 @@ class ColorizationModule(lightning.LightningModule):
             self._log_step()
         for lr_scheduler in _listed(self.lr_schedulers()):
             lr_scheduler.step()
+
+    def _lot(self) -> int:
+        """Return a number that no other batch of the training has, but a resumed one again."""
+        batch = cast(Any, self.trainer).fit_loop.total_batch_idx
+        return torch.initial_seed() + batch * self.trainer.world_size + self.global_rank
+
+    def _hints(self, real_ab: Float[Tensor, "b 2 h w"], lot: int) -> tuple[Tensor, ...]:
+        """Return what a network that takes hints is told of the truth: ab, and where."""
+        if not self.generator.takes_hints:
+            return ()
+        return drawn_hints.drawn(real_ab, torch.Generator().manual_seed(lot))
 
     def _log_step(self) -> None:
         # All at once: each of several collectives would wait for the slowest rank.
@@ -314,7 +326,7 @@ class ColorizationModule(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         # The second loader holds training pictures: how well does it fit what it has seen?
-        self._measure(batch, self.measured[("val", "fit")[dataloader_idx]])
+        self._measure(batch, self.measured[("val", "fit")[dataloader_idx]], batch_idx)
 
     def on_validation_epoch_end(self) -> None:
         if self.plateau is not None and not self.trainer.sanity_checking:
@@ -322,14 +334,15 @@ class ColorizationModule(lightning.LightningModule):
         self._log_measured("val", "fit")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._measure(batch, self.measured["test"])
+        self._measure(batch, self.measured["test"], batch_idx)
 
     def on_test_epoch_end(self) -> None:
         self._log_measured("test")
 
-    def _measure(self, batch: Batch, metrics: SubsetMetrics) -> None:
+    def _measure(self, batch: Batch, metrics: SubsetMetrics, batch_idx: int) -> None:
         L, true_ab = batch["L"], batch["ab"]
-        ab = self.inference_generator(self._channels_last(L)).float()
+        hints = self._hints(true_ab, batch_idx)
+        ab = self.inference_generator(self._channels_last(L), *hints).float()
         if not ab.isfinite().all():
             raise self._not_finite("the generator's weights are not finite")
         constants = {

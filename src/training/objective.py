@@ -16,7 +16,7 @@ from src.errors import UserError, require_number
 from src.generators.ab_bins import Bins, JointBins
 from src.generators.generator import Generator
 
-WEIGHTS = ("adversarial_weight", "feature_matching", "l1", "cross_entropy", "rebalance")
+WEIGHTS = ("adversarial_weight", "feature_matching", "l1", "log_mse", "cross_entropy", "rebalance")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Objective:
     adversarial_weight: float
     feature_matching: float
     l1: float
+    log_mse: float
     cross_entropy: float
     rebalance: float
     bins: Bins | None
@@ -98,7 +99,12 @@ class Objective:
             real_ab = real_ab[:, None].expand_as(prediction).flatten(0, 1)
             prediction = prediction.flatten(0, 1)
         term = losses.l1(prediction, real_ab)
-        return {"train/g_loss_l1": term}, self.l1 * term
+        figures, loss = {"train/g_loss_l1": term}, self.l1 * term
+        if self.log_mse:
+            term = losses.log_mse(prediction, real_ab)
+            figures["train/g_loss_log_mse"] = term
+            loss = loss + self.log_mse * term
+        return figures, loss
 
 
 def build(
@@ -120,7 +126,8 @@ def build(
         )
     adversarial = _adversarial(loss["adversarial"])
     weights = {name: loss[name] for name in WEIGHTS}
-    objective = Objective(adversarial=adversarial, bins=generator.bins, **weights)
+    bins = None if generator.takes_hints else generator.bins
+    objective = Objective(adversarial=adversarial, bins=bins, **weights)
     _require_fitting_bins(objective, discriminator)
     _require_fitting_discriminator(objective, discriminator)
     return objective
@@ -139,7 +146,8 @@ def _adversarial(config: object) -> losses.AdversarialLoss | None:
 
 def _require_fitting_bins(objective: Objective, discriminator: Discriminator | None) -> None:
     if objective.bins is not None:
-        if discriminator is not None or objective.l1 or not objective.cross_entropy:
+        others = discriminator is not None or objective.l1 or objective.log_mse
+        if others or not objective.cross_entropy:
             raise UserError(
                 "the generator predicts bins of ab: expected only model/loss=cross_entropy, and "
                 "model/discriminator=none"

@@ -225,7 +225,7 @@ class Sitting:
             correction = self.correction
             if self.colorizer.takes_hints:
                 prediction = predicted(self.samples, self.colorizer, self.options, strokes)
-                correction = Correction(prediction.L, prediction.ab)
+                correction = Correction(prediction.L, prediction.ab, told=True)
             prediction = prediction.corrected(strokes, correction)
         return painted(self.samples, prediction, self.options)
 
@@ -263,8 +263,8 @@ def predicted(
     samples: ndarray, colorizer: Colorizer, options: Options, strokes: Strokes | None
 ) -> Prediction:
     reference = None if options.references is None else options.references.reference
-    prediction = predict(samples, colorizer, options.size, options.views, strokes, reference)
-    return prediction.saturated(options.saturation)
+    size, views = options.size, options.views
+    return predict(samples, colorizer, size, views, strokes, reference, options.saturation)
 
 
 def painted(

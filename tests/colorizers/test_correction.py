@@ -37,6 +37,17 @@ def test_a_hint_is_met_and_changes_what_is_like_it_more_than_what_is_not() -> No
     assert moved[:28].mean() < 0.5 * moved[36:].mean()
 
 
+def test_of_a_prediction_that_knew_the_hints_only_their_surface_is_corrected() -> None:
+    L, ab = scene()
+    hints = asked((64, 96), (50, 20, -0.3, 0.3))
+    corrected = Correction(L, ab, told=True)(hints)
+    torch.testing.assert_close(corrected * hints.mask, hints.ab, atol=1e-3, rtol=0)
+    surface, sky = (
+        (corrected - ab).norm(dim=1)[0, rows].mean() for rows in (slice(40, 60), slice(28))
+    )
+    assert surface > 5 * sky
+
+
 def test_without_hints_and_with_hints_that_are_met_nothing_changes() -> None:
     L, ab = scene()
     correct = Correction(L, ab)

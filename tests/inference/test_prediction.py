@@ -82,6 +82,9 @@ def test_a_colouriser_that_takes_hints_is_given_them_at_its_own_size() -> None:
     rgb, mask = np.zeros((96, 96, 3), np.uint8), np.zeros((96, 96), bool)
     rgb[10, 80], mask[10, 80] = (200, 40, 40), True
     strokes = Strokes(rgb, mask, "a test")
-    for views in (1, 2):
-        ab = predict(SAMPLES, Obedient(), views=views, strokes=strokes).ab
+    for views, saturation in ((1, 1.0), (2, 2.0)):
+        prediction = predict(SAMPLES, Obedient(), None, views, strokes, saturation=saturation)
+        assert prediction.told
+        ab = prediction.ab
+        torch.testing.assert_close(ab, strokes.reduced(*ab.shape[2:])[0].ab)  # not twice its chroma
         assert ab.abs().sum(dim=1).nonzero().tolist() == [[0, 5, 40]]

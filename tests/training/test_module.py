@@ -448,21 +448,30 @@ def test_validation_runs_in_eval_mode(configure: Configure) -> None:
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("start", "model", "learnt"),
+    [
+        ("lite0_bins", "lite0_palette", "generator.classes.1.num_batches_tracked"),
+        ("lite0_palette", "lite0_hints", "generator.hints.norms.0.num_batches_tracked"),
+    ],
+)
 def test_a_branch_learns_on_a_network_that_stays_as_it_was_bit_for_bit(
-    configure: Configure, photos: Path, tmp_path: Path
+    configure: Configure, photos: Path, tmp_path: Path, start: str, model: str, learnt: str
 ) -> None:
-    data = ("data=folder", f"data.root={photos}", "model.generator.decoder_channels=[8,8,8]")
-    start = tmp_path / "start.ckpt"
-    base: ColorizationModule = instantiate(configure("model=lite0_bins", data[-1]).model)
-    base.mean_ab.zero_()
-    torch.save({"hyper_parameters": dict(base.hparams), "state_dict": base.state_dict()}, start)
-    train(configure("model=lite0_palette", f"model.init_generator={start}", *data))
+    narrow, given = "model.generator.decoder_channels=[8,8,8]", tmp_path / "start.ckpt"
+    generator = configure(f"model={start}", narrow, f"model.init_generator={given}").model.generator
+    before = {
+        f"generator.{key}": one
+        for key, one in checkpoint.build_generator(generator).state_dict().items()
+    }
+    torch.save({"state_dict": before}, given)
+    data = ("data=folder", f"data.root={photos}")
+    train(configure(f"model={model}", f"model.init_generator={given}", narrow, *data))
     made = checkpoint.load(tmp_path / "run/checkpoints/last.ckpt")["state_dict"]
-    before = {key: one for key, one in base.state_dict().items() if key.startswith("generator.")}
     kept = {key: one for key, one in made.items() if key in before}
     assert kept.keys() == before.keys()
     assert all(torch.equal(one, before[key]) for key, one in kept.items())
-    assert made["generator.classes.1.num_batches_tracked"] > 0
+    assert made[learnt] > 0
 
 
 @pytest.mark.parametrize(
