@@ -79,7 +79,8 @@ class GeneratorContract:
 
     def test_a_checkpoint_brings_it_back(self, network: Generator, checkpoint: Path) -> None:
         L = random_L(1, 40, 40)
-        assert torch.equal(registry.from_file(checkpoint)(L), network(L))
+        # What is folded into its convolutions rounds otherwise.
+        torch.testing.assert_close(registry.from_file(checkpoint)(L), network(L), atol=1e-5, rtol=0)
 
     @pytest.mark.slow
     @pytest.mark.usefixtures("untyped_shapes")
