@@ -19,6 +19,7 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
 )
+PATIENCE = 120_000  # ms: tests run beside other work
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Browser:
         """Open a page in a fresh profile. Args: options: playwright's, such as color_scheme."""
         with self._chromium.new_context(**options) as context:
             visit = Visit(context.new_page())
+            visit.page.set_default_timeout(PATIENCE)
             visit.page.on("request", lambda request: visit.requests.append(request.url))
             visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
             visit.page.on(

@@ -23,7 +23,10 @@ CHOOSE = {
     False: "Which colour is it? First those of places of the same lightness: this model does not "
     "tell what is likely.",
 }
-GO_ON = "Choose again to change this colour, or paint where you know the next one."
+GO_ON = (
+    "Choose again to change this colour, or paint where you know the next one, and where this one "
+    "went too far."
+)
 
 
 def easel() -> gr.HTML:

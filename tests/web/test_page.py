@@ -248,7 +248,7 @@ def test_what_cannot_be_coloured_is_told_in_words(
     (tmp_path / name).write_bytes(content)
     with browser.visit(served.address) as visit:
         give(visit.page, tmp_path / name)
-        visit.page.wait_for_selector(f"text={said}", timeout=15_000)
+        visit.page.wait_for_selector(f"text={said}")
 
 
 def described(path: str) -> dict[str, Any]:
