@@ -28,7 +28,7 @@ from src.web.drawing import Drawing, Stroke
 PREVIEW = 1280  # pixels of the long side
 DOT = 1 / 80  # of the short side, as dabs are shown
 GUESSED, MOST = "#ff7a00", 0.9  # colour of an uncertainty map over a photo, and its most
-LEAST_RANGE = 10.0  # Lab units of uncertainty that it spans at least
+SURE = 10.0  # Lab units of uncertainty: nowhere is more clear, and it spans as much at least
 
 
 @dataclass(frozen=True, eq=False)  # Gradio hashes it, which pixels cannot be
@@ -138,7 +138,8 @@ class Sitting:
     def doubted(self, folder: Path) -> tuple[Image.Image, Path]:
         """Return the photo with its uncertainty over it, and the map's file at full size.
 
-        Over the photo its own least is clear and its most is orange, where the map has one scale.
+        Over the photo its own least is clear, unless that is much, and its most is orange; the map
+        has one scale for all photos.
 
         Raises: UserError: if the photo is broken.
         """
@@ -147,8 +148,8 @@ class Sitting:
         target = folder / f"{self.photo.stem}{result.UNCERTAINTY}"
         alternatives.write_map(target, found, self.size)
         grey = Image.fromarray(self.samples).convert("L").convert("RGB")
-        least, most = float(found.min()), float(found.max())
-        share = (found - least) / max(most - least, LEAST_RANGE)
+        least, most = min(SURE, float(found.min())), float(found.max())
+        share = (found - least) / max(most - least, SURE)
         strength = Image.fromarray((share * MOST * 255).byte().numpy()).resize(grey.size)
         return Image.composite(Image.new("RGB", grey.size, GUESSED), grey, strength), target
 
