@@ -1,5 +1,6 @@
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,22 @@ def test_the_file_alone_says_what_colorize_needs(exported: Path) -> None:
     assert loaded.sha256 != model.sha256
     told = onnx.load(exported / "model.onnx").metadata_props
     assert model.sha256 in {entry.value for entry in told}
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("a.safetensors", r"best\.ckpt has no branch hints: expected one of "),
+        ("a.onnx", r"--branch hints: expected an --output of \.safetensors"),
+    ],
+)
+def test_a_branch_that_cannot_be_written_is_told(
+    exported: Path, output: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        export.main([f"{exported}/best.ckpt", "-o", output, "--branch", "hints"])
+    assert re.search(said, capsys.readouterr().err)
+    assert not Path(output).exists()
 
 
 def test_a_photo_gets_the_colors_that_pytorch_gives(exported: Path, tmp_path: Path) -> None:

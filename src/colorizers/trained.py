@@ -67,7 +67,7 @@ def load(
     if branch is not None:
         added = checkpoint.load(branch)
         content["hyper_parameters"]["generator"] = added["hyper_parameters"]["generator"]
-        content["state_dict"] |= added["state_dict"]
+        content["state_dict"] = added["state_dict"] | content["state_dict"]
     return _trained(content, path)
 
 

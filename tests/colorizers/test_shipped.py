@@ -5,7 +5,8 @@ import skimage.data
 import torch
 
 from src import color, colorize, metrics
-from src.colorizers import shipped
+from src.colorizers import shipped, trained
+from src.colorizers.colorizer import Hints
 from src.data.crops import EvalPictures, Picture
 from src.inference.painting import paint
 from src.inference.prediction import predict
@@ -36,17 +37,35 @@ def test_the_shipped_network_is_small_and_its_figures_are_those_that_were_measur
     assert means["colorfulness"] == pytest.approx(27.1, abs=0.3)
 
 
-def test_a_damaged_network_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = bytearray(shipped.PATH.read_bytes())
+@pytest.mark.parametrize("file", ["PATH", "HINTS_PATH"])
+def test_a_damaged_network_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    content = bytearray(getattr(shipped, file).read_bytes())
     content[-1] ^= 1
-    monkeypatch.setattr(shipped, "PATH", tmp_path / "damaged.safetensors")
+    damaged = tmp_path / "damaged.safetensors"
+    monkeypatch.setattr(shipped, file, damaged)
     for wrong in (bytes(content), None):
         if wrong is not None:
-            shipped.PATH.write_bytes(wrong)
+            damaged.write_bytes(wrong)
         else:
-            shipped.PATH.unlink()
+            damaged.unlink()
         with pytest.raises(ValueError, match=r"damaged\.safetensors is not the file that ships"):
             shipped.load()
+
+
+def test_without_hints_its_branch_changes_nothing_and_with_hints_it_meets_them_nearly() -> None:
+    L = torch.rand(1, 1, 64, 96, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    colorizer, bare = shipped.load(), trained.load(shipped.PATH).folded()
+    assert colorizer.takes_hints
+    assert shipped.HINTS_PATH.stat().st_size < 4e6
+    expected = bare(L)
+    ab, mask = torch.full((1, 2, 64, 96), 0.3), torch.zeros(1, 1, 64, 96, dtype=torch.bool)
+    assert torch.equal(colorizer(L), expected)
+    assert torch.equal(colorizer(L, Hints(ab, mask)), expected)
+    mask[..., 30:34, 40:44] = True
+    missing = ((colorizer(L, Hints(ab, mask)) - ab) * mask).abs().sum()
+    assert missing < 0.5 * ((expected - ab) * mask).abs().sum()
 
 
 def test_a_photo_is_coloured_without_naming_a_model(
