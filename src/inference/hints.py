@@ -25,6 +25,8 @@ COLUMNS = ("x", "y", "color", "radius")
 RADIUS = 0.01  # of the photo's short side, where a line gives none
 OPAQUE = 0.5  # of full alpha, from which a pixel is a hint
 DIFFERENT = 8  # of 255, beyond which a pixel of an opaque picture is one
+LOSSY = ("JPEG", "WEBP")  # formats that change pixels that nobody painted: noise is no stroke
+DIFFERENT_LOSSY, WITHIN_LOSSY = 32, np.ones((3, 3))  # of 255; the pixels around that differ too
 NEARLY_ALL = 0.9  # of the photo: rather another picture than strokes
 ROWS = 256  # that are looked at at once
 DRAW = "draw strokes of colour on a transparent layer, or on a copy of the photo"
@@ -159,7 +161,8 @@ class ByName:
 
 def _of_picture(path: Path, photo: ndarray) -> Strokes:
     try:
-        page = next(images.Photo(path).pages())
+        picture = images.Photo(path)
+        page = next(picture.pages())
     except images.UnreadableImageError as error:
         raise UserError(f"the hints {path}: {error}") from None
     if page.samples.shape[:2] != photo.shape[:2]:
@@ -171,11 +174,17 @@ def _of_picture(path: Path, photo: ndarray) -> Strokes:
     rgb = rgb if rgb.ndim == 3 else np.broadcast_to(rgb[..., None], (*rgb.shape, 3))
     if page.alpha is not None and page.alpha.min() < np.iinfo(page.alpha.dtype).max:
         return Strokes(rgb, page.alpha >= np.iinfo(page.alpha.dtype).max * OPAQUE, path.name)
+    lossy = picture.format in LOSSY
+    different = DIFFERENT_LOSSY if lossy else DIFFERENT
     mask = np.empty(rgb.shape[:2], bool)
     for top in range(0, len(rgb), ROWS):
         strip = eight_bit(photo[top : top + ROWS]).astype(np.int16)
         strip = strip if strip.ndim == 3 else strip[..., None]
-        mask[top : top + ROWS] = (abs(rgb[top : top + ROWS] - strip) > DIFFERENT).any(axis=2)
+        mask[top : top + ROWS] = (abs(rgb[top : top + ROWS] - strip) > different).any(axis=2)
+    if lossy:
+        from scipy import ndimage
+
+        mask = ndimage.binary_erosion(mask, WITHIN_LOSSY)
     return Strokes(rgb, mask, path.name)
 
 

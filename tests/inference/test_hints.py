@@ -99,6 +99,19 @@ def test_an_opaque_copy_counts_where_it_differs(tmp_path: Path) -> None:
     assert strokes.count(20) == 1
 
 
+@pytest.mark.parametrize("quality", [75, 95])
+def test_what_jpeg_does_to_a_copy_is_no_stroke(tmp_path: Path, quality: int) -> None:
+    samples = photo()
+    picture = Image.fromarray(samples).convert("RGB")
+    ImageDraw.Draw(picture).line([(40, 60), (100, 60)], fill=BLUE, width=9)
+    picture.save(tmp_path / "hints.jpg", quality=quality)
+    strokes = hints.read(tmp_path / "hints.jpg", samples)
+    y, x = strokes.mask.nonzero()
+    assert (y.min() >= 55, y.max() <= 65, x.min() >= 39, x.max() <= 101) == (True,) * 4
+    assert strokes.mask[58:63, 44:97].mean() > 0.9
+    assert strokes.count(96) == 1
+
+
 def test_lines_have_names_a_radius_and_blanks(tmp_path: Path) -> None:
     path = tmp_path / "hints.csv"
     path.write_text("color, y, x, radius\n#ff0000, 5, 10, 2\n\n#00ff00, 15, 20, 0\n")
