@@ -18,6 +18,10 @@ KERNELS, KERNEL_CHANNELS = 4, 16
 WIDTHS = (48, 64, 96)  # of the refinement, at 1/4, 1/8 and 1/16 of the size
 MOST_MARKS = 512  # beyond which neighbouring cells with hints are taken together
 AT_ONCE = 2**24  # covariances
+# A person who asks for a colour that is further than this from the predicted one, in ab in [-1, 1],
+# means the thing that they touched: drawn from the truth, such hints tell more of the whole picture
+# (0.2 to 0.3 dB on twelve test pictures, nothing on Kodak), but a red dot turned a grey photo red.
+CARRIED = 0.3
 SCALE = 10.0  # by which ab are multiplied where a convolution sees them
 
 
@@ -68,7 +72,10 @@ class Lite0Hints(Lite0Palette):
         if hint_ab is None or hint_mask is None or not hint_mask.any():
             return predicted
         padded = pad_to_multiple(L, STRIDE)
-        difference = self.hints(padded, levels, ab, Marks.of(hint_ab - predicted, hint_mask))
+        asked = hint_ab - predicted
+        if not self.training:
+            asked = asked * (CARRIED / asked.norm(dim=1, keepdim=True).clamp(min=CARRIED))
+        difference = self.hints(padded, levels, ab, Marks.of(asked, hint_mask))
         height, width = L.shape[-2:]
         return (predicted + difference[..., :height, :width]).clamp(-1, 1)
 

@@ -59,6 +59,18 @@ def test_without_hints_it_gives_the_automatic_networks_colors_bit_for_bit(
     assert torch.equal(network(L, ab, mask & False), expected)
 
 
+def test_a_color_far_from_the_predicted_one_is_carried_no_further_than_a_nearer_one(
+    network: Lite0Hints,
+) -> None:
+    L = random_L(1, 50, 37)
+    direction = torch.tensor([0.6, -0.8])[:, None, None]
+    near, far, farther = (
+        network(L, *hints_at(network(L) + step * direction, (20, 20))) for step in (0.1, 0.4, 0.8)
+    )
+    assert torch.allclose(far, farther, atol=1e-5)
+    assert not torch.allclose(near, far, atol=1e-3)
+
+
 def test_a_hint_moves_its_place_towards_its_color_and_its_neighbourhood_more_than_others(
     network: Lite0Hints,
 ) -> None:
