@@ -15,7 +15,6 @@ from src.colorizers.colorizer import Colorizer
 from src.colorizers.correction import Correction
 from src.colorizers.palette import Palette, Shade
 from src.colorizers.proposals import proposals
-from src.errors import UserError
 from src.images import Photo
 from src.images.photo import over_white
 from src.inference import alternatives, result
@@ -125,10 +124,8 @@ class Sitting:
     def variants(self, count: int) -> "list[Sitting]":
         """Return likely colourings without hints, the network's own first.
 
-        Raises: UserError: if the network gives no probabilities, or follows a picture.
+        Raises: UserError: if the network gives no probabilities.
         """
-        if self.options.references is not None:
-            raise UserError("versions are drawn without a similar picture: take that away first")
         samples = next(Photo(self.photo).pages()).samples
         _, *others = proposals(self.network, count)
         own = replace(self.options, proposal="")

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from PIL import Image
 from src.colorizers import registry
 from src.colorizers.constants import Constant
 from src.errors import UserError
-from src.inference import references
 from src.inference.hints import Line
 from src.inference.result import Options
 from src.web import sitting
@@ -138,10 +136,6 @@ def test_variants_are_corrected_by_hints_and_painted_at_full_size(
     assert abs(small.astype(int) - hinted.painted).mean() < 3
     with pytest.raises(UserError, match="nothing of others"):
         begun.variants(3)
-    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
-    followed = Options(references=references.read([tmp_path / "red.png"]))
-    with pytest.raises(UserError, match="without a similar picture"):
-        replace(first, options=followed).variants(3)
 
 
 def test_doubts_lie_over_the_photo_and_are_written_at_full_size(
