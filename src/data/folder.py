@@ -20,6 +20,7 @@ from src.data.manifest import SPLITS
 from src.data.pack import packed
 from src.data.picture_list import Listed
 from src.data.scan import Scan, digest_of, scan, write_skipped
+from src.data.splits import keep_some
 from src.errors import UserError, require, require_number, require_whole
 
 
@@ -205,9 +206,3 @@ class FolderData(ColorizationData):
         _, found = self._scan_once()
         means = [found.mean_ab[picture.name] for picture in self.subsets["train"]]
         return torch.from_numpy(np.mean(means, axis=0).astype(np.float32))
-
-
-def keep_some(contents: Mapping[str, str], max_images: int | None) -> dict[str, str]:
-    """Keep the `max_images` pictures that come first by a part of the hash that no split uses."""
-    names = sorted(contents, key=lambda name: (contents[name][16:32], name))
-    return {name: contents[name] for name in names[:max_images]}

@@ -170,3 +170,9 @@ def _between_splits(
 
 def _standing(contents: Iterable[str], places: Mapping[str, Place]) -> list[Place]:
     return [places[one] for one in contents if one in places and not places[one].fault]
+
+
+def keep_some(contents: Mapping[str, str], max_images: int | None) -> dict[str, str]:
+    """Keep the `max_images` pictures that come first by a part of the hash that no split uses."""
+    names = sorted(contents, key=lambda name: (contents[name][16:32], name))
+    return {name: contents[name] for name in names[:max_images]}

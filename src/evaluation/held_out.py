@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src.colorizers import checkpoint
-from src.data.folder import keep_some
 from src.data.picture_list import TrainedOn, short
+from src.data.splits import keep_some
 from src.errors import UserError, require_whole
 from src.evaluation.examples import Chosen
 
