@@ -1,6 +1,6 @@
 """The LightningModule of all systems: one generator step, one discriminator step, validation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -231,12 +231,9 @@ class ColorizationModule(lightning.LightningModule):
 
     def _require_same_parameters(self, checkpoint: dict[str, Any]) -> None:
         """Refuse to resume what a version began that named or grouped its parameters otherwise."""
-        now = [o.state_dict()["param_groups"] for o in self._fresh_optimizers()]
-        then = [state["param_groups"] for state in checkpoint["optimizer_states"]]
-        sizes = [
-            [[len(group["params"]) for group in groups] for groups in one] for one in (now, then)
-        ]
-        if sizes[0] != sizes[1] or checkpoint["state_dict"].keys() != self.state_dict().keys():
+        now = [one.state_dict() for one in self._fresh_optimizers()]
+        same = _group_sizes(now) == _group_sizes(checkpoint["optimizer_states"])
+        if not same or checkpoint["state_dict"].keys() != self.state_dict().keys():
             raise UserError(
                 f"{self.trainer.ckpt_path}: another version of the project made this run, with "
                 "other parameters or groups of them, and this one cannot resume it. Start it anew, "
@@ -374,3 +371,8 @@ class ColorizationModule(lightning.LightningModule):
 def _listed(one_or_several: Any) -> list[Any]:
     """Lightning gives a single optimiser or schedule without a list."""
     return one_or_several if isinstance(one_or_several, list) else [one_or_several]
+
+
+def _group_sizes(optimizers: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+    """Count the parameters of each group of each optimiser. Args: optimizers: their states."""
+    return [[len(group["params"]) for group in one["param_groups"]] for one in optimizers]
