@@ -315,7 +315,10 @@ class ColorizationModule(lightning.LightningModule):
         with ranks.averaged_gradients(self.trainer.strategy, optimizer):
             self.manual_backward(loss)
         if self.hparams["clip_grad_norm"] is not None:
-            self.clip_gradients(optimizer, self.hparams["clip_grad_norm"], "norm")
+            # Lightning's own refuses fused optimisers under autocast, for the sake of gradients
+            # that are scaled; those of bfloat16 never are.
+            learning = [one for group in optimizer.param_groups for one in group["params"]]
+            nn.utils.clip_grad_norm_(learning, self.hparams["clip_grad_norm"])
         optimizer.step()
 
     def on_validation_start(self) -> None:

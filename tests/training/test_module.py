@@ -17,6 +17,7 @@ from src.discriminators.patchgan import PatchGAN
 from src.errors import UserError
 from src.generators.lite0 import Lite0, load_imagenet_weights
 from src.training.experiment import train
+from src.training.flags import PRECISIONS
 from src.training.module import ColorizationModule, NonFiniteLossError
 
 Configure = Callable[..., DictConfig]
@@ -46,10 +47,17 @@ def two_pictures() -> tuple[Tensor, Tensor]:
     return color.rgb_to_L_ab(torch.stack([first, second]))
 
 
-def fit(model: ColorizationModule, dataset: Dataset[Any], epochs: int, batch_size: int = 2) -> None:
+def fit(
+    model: ColorizationModule,
+    dataset: Dataset[Any],
+    epochs: int,
+    batch_size: int = 2,
+    precision: Any = "32-true",
+) -> None:
     trainer = lightning.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
+        precision=precision,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -233,8 +241,9 @@ def test_learning_rates_fall_to_a_tenth_when_validation_stalls(
     assert resumed.plateau.share == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_gradients_are_clipped_for_both_networks(
-    configure: Configure, monkeypatch: pytest.MonkeyPatch
+    configure: Configure, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     model: ColorizationModule = instantiate(
         configure("model=unet_gan", "model.clip_grad_norm=1e-3").model
@@ -254,7 +263,7 @@ def test_gradients_are_clipped_for_both_networks(
         return optimizers, schedules
 
     monkeypatch.setattr(model, "configure_optimizers", configured)
-    fit(model, OneBatch(*two_pictures()), epochs=1)
+    fit(model, OneBatch(*two_pictures()), epochs=1, precision=precision)
     assert len(norms) == 4
     assert max(norms) <= 1.01e-3
 
