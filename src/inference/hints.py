@@ -199,8 +199,9 @@ def lines(path: Path, height: int, width: int) -> list[Line]:
         raise UserError(f"{path} is no text: expected lines of {_columns()}") from None
     rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
     names: Sequence[str] = COLUMNS
-    if rows and re.fullmatch(r"\s*[A-Za-z_]+\s*", rows[0][0]):
-        names = tuple(cell.strip().lower() for cell in rows[0])
+    first = tuple(cell.strip().lower() for cell in rows[0]) if rows else ()
+    if not set(first).isdisjoint(COLUMNS):  # a header
+        names = first
         unknown = [name for name in names if name not in COLUMNS]
         if unknown or len(set(names)) < len(names) or not {"x", "y", "color"} <= set(names):
             raise UserError(f"{path} has the columns {','.join(names)}: expected {_columns()}")

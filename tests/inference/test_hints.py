@@ -132,6 +132,8 @@ def test_lines_have_names_a_radius_and_blanks(tmp_path: Path) -> None:
         ("1,1,#ffffff,2,3\n", "expected x,y,color"),
         ("1,1,red\n", "expected a color such as #8a5a2b, got 'red'"),
         ("1.5,1,#ffffff\n", "expected whole numbers"),
+        ("nan,15,#ffffff\n1,1,#ffffff\n", "'nan,15,#ffffff': expected whole numbers for x and y"),
+        ("left,top,tint\n1,1,#ffffff\n", "'left,top,tint': expected a color such as #8a5a2b"),
         ("1,1,#ffffff,wide\n", "expected whole numbers for x and y, a number for radius"),
         ("1,1,#ffffff,nan\n", "expected a radius of 0 to 30"),
         ("30,1,#ffffff\n", "outside the photo, whose x is 0 to 29 and y 0 to 19"),
