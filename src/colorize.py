@@ -95,7 +95,7 @@ def _proposed(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = errors.Parser(
         prog="python -m src.colorize",
         description="Colourise photographs at their full size. Originals are never changed; the "
         "colours are guesses, and each output says so in its metadata.",
@@ -132,24 +132,24 @@ def _parser() -> argparse.ArgumentParser:
         "also write NAME_proposals.jpg, a sheet of so many plausible colourings with numbers, 2 to "
         f"{MOST_PROPOSALS}"
     )
-    add("--proposals", type=int, metavar="N", help=several)
+    add("--proposals", type=errors.whole, metavar="N", help=several)
     kept = f"keep this one of the N, or of {DEFAULT_PROPOSALS}, as the result"
-    add("--proposal", dest="number", type=int, metavar="K", help=kept)
+    add("--proposal", dest="number", type=errors.whole, metavar="K", help=kept)
     unsure = "also write NAME_uncertainty.png, light where the colour is a guess"
     add("--uncertainty", action="store_true", help=unsure)
     size = "short side that the network sees (as trained); more gives finer, other colours"
-    add("--size", type=int, metavar="PIXELS", help=size)
+    add("--size", type=errors.whole, metavar="PIXELS", help=size)
     views = "predictions that are averaged: 1; 2, the mirror image too; 6, both at three sizes"
-    add("--views", type=int, choices=VIEWS, help=f"{views} (as stored with the network)")
+    add("--views", type=errors.whole, choices=VIEWS, help=f"{views} (as stored with the network)")
     saturation = "strength of the colours, 0 to 4 (1)"
-    add("--saturation", type=float, default=1.0, metavar="FACTOR", help=saturation)
+    add("--saturation", type=errors.number, default=1.0, metavar="FACTOR", help=saturation)
     form = "of the results; formats other than JPEG, PNG, TIFF and WebP become PNG (keep)"
     add("--format", choices=("keep", "jpeg", "png", "tiff"), default="keep", help=form)
     quality = (
         "of JPEG and WebP, 1 to 100. JPEG at 95 instead of 99 halves the bytes and moves lightness "
         "by 0.5 instead of 0.2 (L*); WebP, lossless otherwise, halves the colours' resolution"
     )
-    add("--quality", type=int, metavar="N", help=quality)
+    add("--quality", type=errors.whole, metavar="N", help=quality)
     enlarge = "colours enlarged along the photo's edges, or regardless of them (guided)"
     add("--enlarge", choices=("guided", "bilinear"), default="guided", help=enlarge)
     add("--keep-color", action="store_true", help="leave photos that are in colour as they are")
@@ -161,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         "refuse pictures of more, which may be decompression bombs (179); a grey TIFF of 400 needs "
         "2 GB of memory"
     )
-    add("--max-megapixels", type=float, metavar="N", help=megapixels)
+    add("--max-megapixels", type=errors.number, metavar="N", help=megapixels)
     add("--overwrite", action="store_true", help="make results again that are there already")
     return parser
 

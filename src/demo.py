@@ -1,6 +1,5 @@
 """The web page: python -m src.demo --checkpoint best.ckpt, or make demo."""
 
-import argparse
 import os
 import tempfile
 from pathlib import Path
@@ -11,7 +10,7 @@ from src.errors import UserError, require_number
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
+    parser = errors.Parser(
         prog="python -m src.demo",
         description="Serve a page on this machine on which photos are coloured. Nothing leaves the "
         "machine, and nothing is kept.",
@@ -21,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
     add("--checkpoint", type=Path, nargs="+", default=[None], help=files)
     methods = "to choose from as well; they need no network"
     add("--method", nargs="+", default=[], choices=list(registry.METHODS), help=methods)
-    add("--port", type=int, default=7860, help="of 127.0.0.1 (7860)")
+    add("--port", type=errors.whole, default=7860, help="of 127.0.0.1 (7860)")
     given = parser.parse_args(arguments)
     with errors.ending_for_people():
         require_number("--port", given.port, 0, 65535)

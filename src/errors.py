@@ -1,5 +1,6 @@
 """What a person got wrong, and how a command then ends: one line, and a status."""
 
+import argparse
 import io
 import math
 import os
@@ -10,7 +11,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import NoReturn, cast
 
 import torch
 
@@ -64,6 +65,33 @@ def require_number(
 def require_one_of(name: str, value: object, known: Sequence[object]) -> None:
     """Refuse anything but one of `known`. Raises: UserError."""
     require(value in known, name, value, f"one of {', '.join(map(str, known))}")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of flags, which tells what it cannot read in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message.removeprefix('argument ')} (--help lists all flags)\n")
+
+
+def whole(text: str) -> int:
+    """Read a whole number that was typed. Raises: argparse.ArgumentTypeError."""
+    with _told(text, "a whole number"):
+        return int(text)
+
+
+def number(text: str) -> float:
+    """Read a number that was typed. Raises: argparse.ArgumentTypeError."""
+    with _told(text, "a number"):
+        return float(text)
+
+
+@contextmanager
+def _told(text: str, expected: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from None
 
 
 @contextmanager

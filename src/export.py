@@ -1,6 +1,5 @@
 """Export a checkpoint: python -m src.export best.ckpt --output model.onnx, or .safetensors"""
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ from src.inference.lightness import small_lightness
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
+    parser = errors.Parser(
         prog="python -m src.export",
         description="Write a trained generator as ONNX, for any size and batch, and check it "
         "against PyTorch; or only its weights, as float16 safetensors. "
@@ -28,9 +27,9 @@ def main(arguments: list[str] | None = None) -> None:
         "--output", "-o", required=True, type=Path, help="the .onnx or .safetensors to write"
     )
     size = "short side in pixels at which pictures are to be shown (as trained)"
-    parser.add_argument("--size", type=int, metavar="PIXELS", help=size)
+    parser.add_argument("--size", type=errors.whole, metavar="PIXELS", help=size)
     views = "predictions that are to be averaged: see src.colorize --help (as the checkpoint says)"
-    parser.add_argument("--views", type=int, choices=VIEWS, help=views)
+    parser.add_argument("--views", type=errors.whole, choices=VIEWS, help=views)
     temperature = "of a network that predicts classes: of their annealed mean, over 0 to 1; none: "
     temperature += "the colours of its other head, where it has one (as trained)"
     parser.add_argument("--temperature", metavar="T", help=temperature)

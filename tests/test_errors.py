@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from hydra.errors import InstantiationException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf.errors import MissingMandatoryValue
 
+from src import colorize, demo, export
 from src.errors import (
     UserError,
     ending_for_people,
@@ -169,3 +171,27 @@ def test_choices_are_listed() -> None:
     require_one_of("a.b", "x", ["x", "y"])
     with pytest.raises(ValueError, match=r"^a\.b=z: expected one of x, y$"):
         require_one_of("a.b", "z", ["x", "y"])
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "said"),
+    [
+        (colorize, "a.jpg --proposals x", "--proposals: expected a whole number, got 'x'"),
+        (colorize, "a.jpg --saturation much", "--saturation: expected a number, got 'much'"),
+        (colorize, "a.jpg --method zeo", "--method: invalid choice: 'zeo'"),
+        (colorize, "", "PHOTO"),
+        (colorize, "a.jpg --hnts h.png", "unrecognized arguments: --hnts h.png"),
+        (export, "a.ckpt", "the following arguments are required: --output"),
+        (demo, "--port http", "--port: expected a whole number, got 'http'"),
+    ],
+)
+def test_flags_that_cannot_be_read_are_told_in_one_line(
+    command: Any, words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(words.split())
+    assert ended.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert said in line
+    assert "--help" in line
