@@ -45,22 +45,21 @@ def main(arguments: list[str] | None = None) -> None:
             pipe.require(photos, output)
             if count is not None or guessed:
                 raise UserError("- has no folder for --proposals and --uncertainty: name a file")
-        if paths and (count is not None or number is not None):
-            raise UserError("proposals are drawn without a --reference: give one of the two")
         colorizer = registry.load(method, checkpoint)
         if guessed:
             options = replace(options, unsure=colorizer)
-        if paths:
-            colorizer = registry.following(colorizer)
-            options = replace(options, references=references.read(paths))
-        elif colorizer.takes_reference:
+        if not paths and colorizer.takes_reference:
             raise UserError(
                 f"--method {method} takes colours of others: name a --reference PICTURE"
             )
-        elif colorizer.takes_hints and method is not None and hints is None:
+        if colorizer.takes_hints and method is not None and hints is None:
             raise UserError(f"--method {method} spreads hints only: give some with --hints FILE")
         if count is not None or number is not None:
             colorizer, options = _proposed(colorizer, options, count, number)
+        if paths:
+            colorizer = registry.following(colorizer)
+            each = [registry.following(one) for one in options.proposals]
+            options = replace(options, references=references.read(paths), proposals=each)
         if STANDARD in photos:
             pipe.run(colorizer, options, hints)
             return

@@ -5,6 +5,7 @@ Multimedia: superpixels, matched features, votes of neighbours, and a scribble f
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -95,6 +96,7 @@ class Exemplar(Colorizer):
         return latest[1:]
 
 
+@cache
 def load() -> Exemplar:
     """Match by the features of the network that ships, or by hand-made ones where it is absent."""
     return Exemplar("exemplar", ByEncoder()) if shipped.PATH.is_file() else by_hand("exemplar")

@@ -44,7 +44,9 @@ class Proposal(Colorizer):
         self._network, self._drawings, self.number = network, drawings, number
         self.name, self.sha256 = network.name, network.sha256
         self.image_size, self.mean_ab = network.image_size, network.mean_ab
-        self.views = network.views if number == 1 else 1  # a mirrored picture is drawn otherwise
+        # A mirrored picture is drawn otherwise, and what is drawn is not told hints.
+        self.views = network.views if number == 1 else 1
+        self.takes_hints = number == 1 and network.takes_hints
 
     def __call__(
         self,
@@ -53,7 +55,7 @@ class Proposal(Colorizer):
         reference: Reference | None = None,
     ) -> Float[Tensor, "b 2 h w"]:
         if self.number == 1:
-            return self._network(L)
+            return self._network(L, hints)
         found = [self._drawings.of(one)[self.number - 2] for one in L.split(1)]
         return F.interpolate(torch.cat(found), L.shape[2:], mode="bilinear").to(L)
 

@@ -1,6 +1,7 @@
 """What stands beside a result: a sheet of proposals, and a map of where colours are a guess."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,27 @@ from src.colorizers.proposals import spread
 from src.images import eight_bit, write_image
 from src.inference.lightness import small_lightness
 from src.inference.painting import paint
-from src.inference.prediction import SCALES, predict
+from src.inference.prediction import SCALES, Prediction
 
 SIDE = 640  # pixels of a proposal's long side
 MARGIN = 8
 WHITE_AT = 30.0  # Lab units of spread that a map shows in white
 
 
-def sheet(samples: NDArray[Any], proposals: Sequence[Colorizer], size: int | None) -> Image.Image:
-    """Paint a picture in each way, side by side with numbers.
+def sheet(samples: NDArray[Any], each: Sequence[Prediction]) -> Image.Image:
+    """Paint a picture in several ways, side by side with numbers.
 
-    Args: samples: of grey or sRGB; size: short side that the network sees; None: what it wants.
+    Args: samples: of grey or sRGB, at full size; each: what was predicted of them.
     """
     shown = Image.fromarray(eight_bit(samples))
     shown.thumbnail((SIDE, SIDE), reducing_gap=2.0)
     small = np.asarray(shown)
-    columns = int(np.ceil(np.sqrt(len(proposals))))
-    rows = -(-len(proposals) // columns)
+    columns = int(np.ceil(np.sqrt(len(each))))
+    rows = -(-len(each) // columns)
     width, height = shown.width + MARGIN, shown.height + MARGIN
     page = Image.new("RGB", (columns * width + MARGIN, rows * height + MARGIN), "white")
-    for i, proposal in enumerate(proposals):
-        painted = paint(small, predict(samples, proposal, size))
+    for i, prediction in enumerate(each):
+        painted = paint(small, replace(prediction, places=None))  # which are of the full size
         tile = Image.fromarray(painted.samples)
         _number(tile, i + 1)
         place = MARGIN + i % columns * width, MARGIN + i // columns * height

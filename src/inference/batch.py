@@ -18,8 +18,9 @@ from tqdm import tqdm
 from src import errors, files, images, pace
 from src.colorizers.colorizer import Colorizer
 from src.errors import UserError
+from src.inference import result
 from src.inference.hints import ByName
-from src.inference.result import BESIDE, SUFFIXES, Options, colorize_file, output_name, write_beside
+from src.inference.result import BESIDE, SUFFIXES, Options, output_name
 from src.inference.threads import cores, in_order
 
 LARGE = 2.5  # times the bytes of the photo; colours and a faithful JPEG cost so much at most
@@ -42,7 +43,18 @@ class Job(NamedTuple):
     alone: bool
 
 
-Made = tuple[Path, list[str] | None]  # the result, and notes on it; None where it was there already
+class Made(NamedTuple):
+    """What became of a photo.
+
+    Attributes:
+        target: its result.
+        notes: on that; None where it was there already.
+        beside: what was written beside it.
+    """
+
+    target: Path
+    notes: list[str] | None
+    beside: list[Path]
 
 
 @dataclass
@@ -186,13 +198,17 @@ class Batch:
 
     def _colorize(self, job: Job) -> Made:
         photo, target = self._photo_and_target(job)
-        if not self._is_due(target):
-            return target, None
+        due, asked = self._is_due(target), result.asked_beside(self.options)
+        # A sheet that a result lacks is made although the result stays.
+        endings = [one for one in asked if due or not result.beside(target, one).exists()]
+        if not due and not endings:
+            return Made(target, None, [])
         name = self._name(job.source, job.folder)
         hints = self._by_name.of(name) if self._by_name else self.hints
-        notes = colorize_file(photo, target, self.colorizer, self.options, hints)
-        write_beside(photo, target, self.colorizer, self.options)
-        return target, notes
+        given = self.colorizer, self.options, hints
+        notes = result.colorize_file(photo, target, *given) if due else None
+        result.write_beside(photo, target, endings, *given)
+        return Made(target, notes, [result.beside(target, one) for one in endings])
 
     def _photo_and_target(self, job: Job) -> tuple[images.Photo, Path]:
         if isinstance(job.photo, Exception):
@@ -202,7 +218,7 @@ class Batch:
     def _tell(self, job: Job, made: Future[Made]) -> None:
         source = job.source
         try:
-            target, notes = made.result()
+            target, notes, beside = made.result()
         except OSError as error:
             _, target = self._photo_and_target(job)
             if error.errno in files.NO_ROOM:
@@ -218,12 +234,14 @@ class Batch:
             self._targets.add(target.resolve())
             if notes is None:
                 self.skipped += 1
-                return
-            self.painted += 1
-            self.large += target.stat().st_size > LARGE * source.stat().st_size
-            for note in notes:
-                tqdm.write(f"{source}: {note}", file=sys.stderr)
-            tqdm.write(f"{source} -> {target}")
+            else:
+                self.painted += 1
+                self.large += target.stat().st_size > LARGE * source.stat().st_size
+                for note in notes:
+                    tqdm.write(f"{source}: {note}", file=sys.stderr)
+                tqdm.write(f"{source} -> {target}")
+            for path in beside:
+                tqdm.write(f"{source} -> {path}")
 
     def _is_due(self, target: Path) -> bool:
         """Tell whether to make a result. Raises: UserError: if it would replace something else."""

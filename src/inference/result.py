@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -18,6 +18,7 @@ from src.errors import UserError
 from src.images import Metadata, Page, Photo, eight_bit, write_pages
 from src.images.label import draw_label
 from src.images.provenance import Record
+from src.images.raster import Samples
 from src.images.transfer import transfer
 from src.inference import hints as hint_files
 from src.inference.hints import Strokes
@@ -134,28 +135,63 @@ def on_grey(colorizer: Colorizer, chroma: Sequence[float]) -> list[str]:
     ]
 
 
-def write_beside(photo: Photo, target: Path, colorizer: Colorizer, options: Options) -> None:
-    """Write beside a result what was asked for of its first page: a sheet of proposals, a map.
+def asked_beside(options: Options) -> list[str]:
+    """Return the endings, of BESIDE, of what is to stand beside a result."""
+    asked = {PROPOSALS: bool(options.proposals), UNCERTAINTY: options.unsure is not None}
+    return [ending for ending, is_asked in asked.items() if is_asked]
 
-    Raises: UserError: if the photo is broken. OSError: if it cannot be written.
+
+def beside(target: Path, ending: str) -> Path:
+    """Name what stands beside a result."""
+    return target.with_name(target.stem + ending)
+
+
+def write_beside(
+    photo: Photo,
+    target: Path,
+    endings: Collection[str],
+    colorizer: Colorizer,
+    options: Options,
+    hints: Path | None = None,
+) -> None:
+    """Write beside a result a sheet of proposals, a map, or both, of the photo's first page.
+
+    Args: endings: of `asked_beside`; the others, as for `colorize_file`.
+    Raises: UserError: if the photo or the hints are broken. OSError: if it cannot be written.
     """
-    if not options.proposals and options.unsure is None:
+    if not endings:
         return
     from src.inference import alternatives
 
     samples = next(photo.pages()).samples
-    if options.proposals:
-        sheet = np.asarray(alternatives.sheet(samples, options.proposals, options.size))
+    if PROPOSALS in endings:
+        strokes = None if hints is None else hint_files.read(hints, samples)
+        # Other views than the network's own would be drawn otherwise: they cannot be averaged.
+        each = [
+            predicted(samples, one, replace(options, views=None if i else options.views), strokes)
+            for i, one in enumerate(options.proposals)
+        ]
+        sheet = np.asarray(alternatives.sheet(samples, each))
         own = replace(options, proposal=f"1 to {len(options.proposals)}")
-        record = record_of(colorizer, own, None) if options.provenance else None
+        record = record_of(colorizer, own, strokes) if options.provenance else None
         told = transfer(Metadata(), "JPEG", record=record, moved=False)
-        path = target.with_name(target.stem + PROPOSALS)
+        path = beside(target, PROPOSALS)
         write_pages([Page(sheet, metadata=told.metadata)], path, "JPEG", sheet.size // 3, 92)
-    if options.unsure is not None:
-        path = target.with_name(target.stem + UNCERTAINTY)
+    if UNCERTAINTY in endings and options.unsure is not None:
         height, width = samples.shape[:2]
         found = alternatives.uncertainty(samples, options.unsure, options.size)
-        alternatives.write_map(path, found, (width, height))
+        alternatives.write_map(beside(target, UNCERTAINTY), found, (width, height))
+
+
+def predicted(
+    samples: Samples, colorizer: Colorizer, options: Options, strokes: Strokes | None
+) -> Prediction:
+    """Predict as the options ask for it, corrected by hints. Raises: UserError: as `predict`."""
+    followed = None if options.references is None else options.references.reference
+    prediction = predict(
+        samples, colorizer, options.size, options.views, strokes, followed, options.saturation
+    )
+    return prediction if strokes is None else prediction.corrected(strokes)
 
 
 def _keep_time(source: Path, target: Path) -> None:
@@ -177,18 +213,7 @@ def _painted(
         record, moved = None, False
         if not (options.keep_color and _in_color(page)):
             strokes = None if hints is None else hint_files.read(hints, page.samples)
-            followed = None if options.references is None else options.references.reference
-            prediction = predict(
-                page.samples,
-                colorizer,
-                options.size,
-                options.views,
-                strokes,
-                followed,
-                options.saturation,
-            )
-            if strokes is not None:
-                prediction = prediction.corrected(strokes)
+            prediction = predicted(page.samples, colorizer, options, strokes)
             chroma.append(prediction.mean_chroma)
             record = record_of(colorizer, options, strokes) if options.provenance else None
             strokes = None  # as large as the photo

@@ -9,7 +9,7 @@ from PIL import Image
 from src.colorize import main
 from src.colorizers import registry, shipped
 from src.images import Photo
-from src.inference.alternatives import uncertainty
+from src.inference.alternatives import MARGIN, uncertainty
 from tests.colorizers.test_proposals import save_unsure
 
 SCENES = Path(skimage.data.__file__).parent
@@ -56,13 +56,69 @@ def test_a_sheet_shows_proposals_and_a_number_keeps_one(album: Path) -> None:
     assert sorted(path.name for path in Path("out").iterdir()) == [*made, "dog_proposals.jpg"]
 
 
+def test_what_a_result_lacks_beside_it_is_made_and_the_result_stays(
+    album: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (album / "cat.png", "--checkpoint", "unsure.ckpt")
+    assert colorize(*words) == 0
+    kept = Path("out/cat.png")
+    kept.write_bytes(b"retouched by hand")
+    sheet, guesses = Path("out/cat_proposals.jpg"), Path("out/cat_uncertainty.png")
+    capsys.readouterr()
+    assert colorize(*words, "--proposals", 3) == 0
+    assert f"{album / 'cat.png'} -> {sheet}" in capsys.readouterr().out
+    sheet.write_bytes(b"annotated")
+    assert colorize(*words, "--proposals", 3, "--uncertainty") == 0
+    assert "cat_proposals" not in capsys.readouterr().out
+    assert guesses.stat().st_size > 100
+    assert (kept.read_bytes(), sheet.read_bytes()) == (b"retouched by hand", b"annotated")
+    assert colorize(*words, "--proposals", 3, "--overwrite") == 0
+    assert min(kept.stat().st_size, sheet.stat().st_size) > 100
+
+
+def of_sheet(number: int, size: tuple[int, int]) -> np.ndarray:
+    """A picture of the two columns of a sheet, less the corner in which its number is."""
+    with Image.open("out/cat_proposals.jpg") as image:
+        width, height = ((side - MARGIN) // 2 for side in image.size)
+        row, column = divmod(number - 1, 2)
+        left, top = column * width + MARGIN, row * height + MARGIN
+        box = (left, top, left + width - MARGIN, top + height - MARGIN)
+        return np.asarray(image.crop(box).resize(size)).astype(int)[:, size[0] // 4 :]
+
+
+@pytest.mark.parametrize("asked", ["plain", "hints", "reference"])
+def test_what_is_kept_is_what_the_sheet_shows(album: Path, asked: str) -> None:
+    with Image.open(SCENES / "chelsea.png") as image:
+        image.convert("L").resize((1500, 1000)).save(album / "cat.png")
+    Path("h.csv").write_text("1200,500,#2030e0,90\n")
+    others = {
+        "plain": (),
+        "hints": ("--hints", "h.csv"),
+        "reference": ("--reference", SCENES / "chelsea.png"),
+    }
+    words = (album / "cat.png", "--checkpoint", "unsure.ckpt", *others[asked])
+    for number in (1, 3):
+        both = ("--proposals", 4, "--proposal", number, "--overwrite")
+        assert colorize(*words, *both) == 0
+        with Image.open("out/cat.png") as image:
+            kept = np.asarray(image.resize((120, 80))).astype(int)[:, 30:]
+            xmp = image.info["xmp"]
+        shown = [of_sheet(each, (120, 80)) for each in (1, 2, 3, 4)]
+        apart = [abs(one - kept).mean() for one in shown]
+        assert int(np.argmin(apart)) == number - 1
+        assert apart[number - 1] < 2
+        assert (b"hints=1 by a person" in xmp) == (asked == "hints")
+        assert (b"reference=chelsea.png" in xmp) == (asked == "reference")
+        if asked == "hints":  # each of the proposals has them
+            assert all(one[40, 66, 2] > one[40, 66, 0] + 30 for one in shown)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--proposals", 1), "--proposals=1: expected a whole number of at least 2"),
         (("--proposal", 5), "--proposal=5: expected a whole number of at least 1 and at most 4"),
         (("--proposals", 4, "--method", "zero"), "zero knows one colour a place"),
-        (("--proposal", 2, "--reference", SCENES / "coffee.png"), "give one of the two"),
     ],
 )
 def test_what_cannot_be_proposed_is_said_in_one_line(
