@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import ceil, dist
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from src.inference import hints as hint_files
 from src.inference.hints import Line, Strokes
 
 MOST_DISCS = 20_000  # that a drawing is made of
+ROUNDED = 1.5  # pixels that whole numbers add to the distance of two discs, at most
 FADED = 32  # of 255: alpha under which a pixel of a layer that was shrunk is none
 
 
@@ -44,7 +46,7 @@ class Stroke:
         if self.rgb is None:
             return []
         found = [Line(*self.path[0], self.rgb, self.radius)]
-        for begin, end, count in zip(self.path, self.path[1:], self._counts, strict=False):
+        for (begin, end), count in zip(pairwise(self.path), self._counts, strict=True):
             for i in range(1, count + 1):
                 x, y = (round(a + (b - a) * i / count) for a, b in zip(begin, end, strict=True))
                 found.append(Line(x, y, self.rgb, self.radius))
@@ -52,9 +54,29 @@ class Stroke:
 
     @property
     def _counts(self) -> list[int]:
-        step = max(1.0, self.radius / 2)
-        pairs = zip(self.path, self.path[1:], strict=False)
-        return [ceil(dist(*pair) / step) for pair in pairs]
+        # Discs that lie as close as those of a stroke need none between them: so the path of all
+        # discs of a stroke is the same stroke.
+        step = _step(self.radius)
+        apart = [dist(*pair) for pair in pairwise(self.path)]
+        return [1 if one <= step + ROUNDED else ceil(one / step) for one in apart]
+
+
+def _step(radius: float) -> float:
+    """Return how far the discs of a stroke lie apart, before they are rounded to pixels."""
+    return max(1.0, radius / 2)
+
+
+def strokes_of(lines: Sequence[Line]) -> list[Stroke]:
+    """Join discs that follow each other as those of a stroke do; the same discs cover it."""
+    runs: list[list[Line]] = []
+    for one in lines:
+        last = runs[-1][-1] if runs else None
+        alike = last is not None and (last.rgb, last.radius) == (one.rgb, one.radius)
+        if last is not None and alike and dist(last[:2], one[:2]) <= _step(one.radius) + ROUNDED:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return [Stroke([(one.x, one.y) for one in run], run[0].radius, run[0].rgb) for run in runs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +168,7 @@ def loaded(
         lines = hint_files.lines(path, height, width)
         if not 0 < len(lines) <= MOST_DISCS:
             raise UserError(f"{path.name} has {len(lines)} hints: expected 1 to {MOST_DISCS}")
-        return Drawing([Stroke([(one.x, one.y)], one.radius, one.rgb) for one in lines])
+        return Drawing(strokes_of(lines))
     strokes = hint_files.read(path, photo)
     pixels = np.zeros((height, width, 4), np.uint8)
     pixels[strokes.mask, :3], pixels[strokes.mask, 3] = strokes.rgb[strokes.mask], 255

@@ -12,7 +12,7 @@ import gradio as gr
 from PIL import ImageColor
 
 from src.colorizers.palette import Shade
-from src.web.sitting import Sitting
+from src.web.sitting import Sitting, several_pages
 
 BROADEST = 0.1  # radius, of the short side
 MOST_POINTS = 4000  # of a stroke
@@ -60,6 +60,8 @@ def shown(at: Sitting, number: int = 0) -> dict[str, Any]:
 
 
 def _told(at: Sitting) -> str:
+    if at.pages > 1:
+        return several_pages(at.pages)
     if not at.active:
         return BEGIN
     return CHOOSE[at.shades.knows] if at.drawing.strokes[-1].rgb is None else GO_ON

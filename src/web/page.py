@@ -21,7 +21,7 @@ from src.inference.result import Options
 from src.web.doubts import Doubts
 from src.web.events import KEPT, ONE_AT_A_TIME, SEND, present, told_of
 from src.web.hinting import Hinting
-from src.web.sitting import Sitting, begin
+from src.web.sitting import Sitting, begin, several_pages
 from src.web.uploads import examples, require_small, sweep
 from src.web.variants import COUNT, Variants
 from src.web.view import View
@@ -204,12 +204,13 @@ def begun(path: Path, network: Colorizer, options: Options, before: Sitting | No
 
 
 def told(at: Sitting) -> list[str]:
-    """Say what to know about colours."""
+    """Say what to know about the photo and its colours."""
+    pages = [several_pages(at.pages)] if at.pages > 1 else []
     if at.network.takes_reference and at.options.references is None:
-        return ["It takes the colours of another picture: choose one beside the photo."]
+        return [*pages, "It takes the colours of another picture: choose one beside the photo."]
     if at.options.references is not None:
-        return ["The similar picture is followed where it shows the same."]
-    return result.on_grey(at.colorizer, [at.prediction.mean_chroma])
+        return [*pages, "The similar picture is followed where it shows the same."]
+    return [*pages, *result.on_grey(at.colorizer, [at.prediction.mean_chroma])]
 
 
 def kept(at: Sitting, before: Sitting | None) -> list[str]:

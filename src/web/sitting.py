@@ -15,6 +15,7 @@ from src.colorizers.colorizer import Colorizer
 from src.colorizers.correction import Correction
 from src.colorizers.palette import Palette, Shade
 from src.colorizers.proposals import proposals
+from src.errors import UserError
 from src.images import Photo
 from src.images.photo import over_white
 from src.inference import alternatives, result
@@ -39,7 +40,8 @@ class Sitting:
         network: what colours it.
         colorizer: that, or one of its variants.
         samples: of the preview, 8-bit sRGB.
-        size: (width, height) of the whole photo, upright.
+        size: (width, height) of the whole photo, upright; of the first page where there are more.
+        pages: how many there are; only of a single one hints are taken.
         prediction: without any hint.
         shades: what the network thinks likely.
         painted: the preview in its colours.
@@ -68,6 +70,7 @@ class Sitting:
     in_hand: bool = False
     elsewhere: Mapping[Path, Drawing] = field(default_factory=dict, repr=False)
     number: int = 1
+    pages: int = 1
 
     def following(self, before: "Sitting | None") -> "Sitting":
         """Take over the hints that were given before, on this photo and others."""
@@ -87,14 +90,16 @@ class Sitting:
             path: (x, y) from 0 to 1, of the width and height.
             radius: of the short side.
             keep: take the colour that was chosen last.
-        Raises: UserError: if the drawing is full.
+        Raises: UserError: if the drawing is full, or the photo has several pages.
         """
+        self._require_one_page()
         width, height = self.size
         points = [
             (min(width - 1, int(x * width)), min(height - 1, int(y * height))) for x, y in path
         ]
         rgb = self.rgb if self.in_hand or keep else None
-        stroke = Stroke(points, max(1.0, radius * min(self.size)), rgb)
+        # As it is saved, so that it is the same when it is loaded again.
+        stroke = Stroke(points, max(1.0, round(radius * min(self.size), 1)), rgb)
         pending = self.active and self.drawing.strokes[-1].rgb is None
         # A stroke that was given no colour is forgotten.
         before = self.past[-1] if pending else self.drawing
@@ -116,10 +121,18 @@ class Sitting:
         return self._with(self.past[-1], past=self.past[:-1], active=False, in_hand=False)
 
     def loaded(self, path: Path, folder: Path) -> "Sitting":
-        """Take hints from a file instead. Raises: UserError: if it holds none for this photo."""
+        """Take hints from a file instead.
+
+        Raises: UserError: if it holds none for this photo, or that has several pages.
+        """
+        self._require_one_page()
         photo = next(Photo(self.photo).pages()).samples
         found = drawings.loaded(path, photo, self.samples.shape[:2], folder)
         return self._with(found, past=[*self.past, self.drawing], active=False)
+
+    def _require_one_page(self) -> None:
+        if self.pages > 1:
+            raise UserError(several_pages(self.pages))
 
     def variants(self, count: int) -> "list[Sitting]":
         """Return likely colourings without hints, the network's own first.
@@ -233,7 +246,8 @@ class Sitting:
 
 def begin(photo: Path, network: Colorizer, options: Options) -> Sitting:
     """Show a photo to a network. Raises: UserError: if it is broken."""
-    page = next(Photo(photo).pages())
+    file = Photo(photo)
+    page = next(file.pages())
     colorizer = followed(network, options)
     # As when it is painted at full size: what is drawn at random depends on every pixel.
     prediction = predicted(page.samples, colorizer, options, None)
@@ -252,6 +266,15 @@ def begin(photo: Path, network: Colorizer, options: Options) -> Sitting:
         Correction(prediction.L, prediction.ab),
         Palette(network, prediction.L, prediction.ab),
         painted(samples, prediction, options),
+        pages=len(file.sizes),
+    )
+
+
+def several_pages(count: int) -> str:
+    """Say what becomes of a file with several pages."""
+    return (
+        f"This file has {count} pages, of which the first is shown. All are coloured; hints are "
+        "taken on a photo of one page only: save the page that you know colours of by itself."
     )
 
 

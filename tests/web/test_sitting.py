@@ -72,6 +72,40 @@ def test_a_stroke_is_covered_by_discs_and_saved_as_lines(begun: Sitting, tmp_pat
         begun.stroked([(i % 2, i % 2) for i in range(3000)], 0.001, keep=False)
 
 
+def test_hints_that_are_saved_and_loaded_are_the_same_strokes(
+    begun: Sitting, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    at = begun
+    for i in range(12):
+        walk = np.cumsum(random.normal(0, 0.04, (random.integers(1, 9), 2)), axis=0)
+        path = [(float(x), float(y)) for x, y in (0.5 + walk).clip(0, 1)]
+        at = at.stroked(path, [0.004, 0.01, 0.025, 0.06][i % 4], keep=False)
+        at = at.colored((int(random.integers(256)), 90, 200))
+    drawn = at.drawing
+    first = begun.loaded(drawn.saved(tmp_path, "a", at.size), tmp_path)
+    again = begun.loaded(first.drawing.saved(tmp_path, "b", at.size), tmp_path)
+    for one in (first, again):
+        assert one.drawing.lines() == drawn.lines()
+        assert len(one.drawing.strokes) == 12
+        assert np.array_equal(one.painted, at.painted)
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+    assert not again.undone().drawing
+
+
+def test_a_file_of_several_pages_takes_no_hints_and_says_why(tmp_path: Path) -> None:
+    pages = [Image.radial_gradient("L").resize((60, 40))] * 3
+    pages[0].save(tmp_path / "album.tif", save_all=True, append_images=pages[1:])
+    at = sitting.begin(tmp_path / "album.tif", Constant("brown", torch.zeros(2)), Options(size=32))
+    (tmp_path / "h.csv").write_text("1,1,#2030e0\n")
+    for touch in (
+        lambda: at.stroked(SPOT, 0.02, keep=False),
+        lambda: at.loaded(tmp_path / "h.csv", tmp_path),
+    ):
+        with pytest.raises(UserError, match=r"3 pages, .* photo of one page only"):
+            touch()
+
+
 def test_a_layer_of_a_paint_program_is_loaded_painted_over_and_saved(
     begun: Sitting, tmp_path: Path
 ) -> None:
