@@ -11,6 +11,7 @@ from src.errors import EXPECTED
 
 Present = TypeVar("Present")
 KEPT = 3600  # seconds that uploads and results stay at most
+READ = 20  # seconds that a person has to read what is wrong
 # Of all events that run a network or a solver: Gradio's default limit holds for each function, and
 # several at once would run out of memory together.
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": 1}
@@ -40,5 +41,6 @@ def told_of(upload: str | Path) -> Iterator[None]:
         yield
     except EXPECTED as error:
         name = Path(upload).name
-        said = f"{name}: {str(error).replace(str(upload), name)}"
-        raise gr.Error(said, duration=None, print_exception=False) from None
+        said = str(error).replace(str(upload), name)
+        said = said if name in said else f"{name}: {said}"
+        raise gr.Error(said, duration=READ, print_exception=False) from None

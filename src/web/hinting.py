@@ -39,7 +39,9 @@ class Hinting:
         self.easel.input(self._stroked, at, view.outputs, **EACH)
         self.easel.select(self._colored, at, view.outputs, **EACH)
         self.easel.undo(self._undone, at, view.outputs, **EACH)
-        self.load.upload(self._loaded, [at, self.load], view.outputs, **ONE_AT_A_TIME)
+        # A fault is told in words; over the photo it would only be in the way.
+        quietly = ONE_AT_A_TIME | {"show_progress": "hidden"}
+        self.load.upload(self._loaded, [at, self.load], view.outputs, **quietly)
         saved = self.save.click(self._saved, at, sent, **ONE_AT_A_TIME)
         saved.success(None, sent, None, js=SEND)
 

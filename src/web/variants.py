@@ -8,7 +8,7 @@ import gradio as gr
 from PIL import Image
 
 from src.errors import EXPECTED
-from src.web.events import KEPT, ONE_AT_A_TIME, present
+from src.web.events import KEPT, ONE_AT_A_TIME, READ, present
 from src.web.sitting import Sitting
 from src.web.view import View
 
@@ -55,7 +55,7 @@ class Variants:
         try:
             each = present(at).variants(COUNT)
         except EXPECTED as error:
-            raise gr.Error(str(error), duration=None, print_exception=False) from None
+            raise gr.Error(str(error), duration=READ, print_exception=False) from None
         place = Path(mkdtemp(dir=self._folder))
         made = []
         for number, one in enumerate(each, start=1):

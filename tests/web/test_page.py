@@ -24,7 +24,7 @@ from PIL import Image
 import src.web
 from src import demo
 from src.colorizers import registry
-from src.web import sitting
+from src.web import events, sitting
 from src.web.sitting import Sitting
 from tests.browser import Browser
 from tests.colorizers.test_proposals import save_unsure
@@ -155,7 +155,7 @@ def test_colors_are_painted_changed_undone_saved_loaded_and_downloaded(
         page.wait_for_selector("text=Click or paint on the photo")
         page.click("text=Undo")  # the colour
         page.wait_for_selector("#easel .undo[disabled], button:has-text('Save hints')[disabled]")
-        page.locator("input[type=file]").last.set_input_files(saved)
+        page.locator("input[accept^='.csv']").set_input_files(saved)
         page.wait_for_selector("button:has-text('Save hints'):not([disabled])")
         # Another setting is no reason to forget them.
         page.click("text=Settings")
@@ -212,6 +212,29 @@ def test_a_version_is_chosen_beside_a_similar_picture_and_guesses_are_shown(
         assert b"proposal=2 of 4" in image.info["xmp"]
         assert b"reference=like.png sha256:" in image.info["xmp"]
     assert visit.errors == []
+
+
+def test_a_fault_of_hints_is_told_once_and_goes(
+    served: Served, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "READ", 2)
+    (tmp_path / "coat.csv").write_text("x,y,colour\n1,1,#ffffff\n")
+    with browser.visit(served.address) as visit:
+        page = visit.page
+        give(page, grey(tmp_path / "coat.png"))
+        page.click("role=tab[name='Paint']")
+        page.wait_for_selector("#easel canvas")
+        page.locator("input[accept^='.csv']").set_input_files(tmp_path / "coat.csv")
+        told = page.wait_for_selector("text=has the columns x,y,colour")
+        assert told.inner_text().count("coat.csv") == 1
+        page.wait_for_selector("text=has the columns x,y,colour", state="detached")
+
+
+def test_a_file_of_several_pages_says_at_once_that_it_takes_no_hints(served: Served) -> None:
+    pages = [Image.radial_gradient("L").resize((60, 40))] * 2
+    album = served.folder / "album.tif"
+    pages[0].save(album, save_all=True, append_images=pages[1:])
+    assert "hints are taken on a photo of one page only" in json.dumps(ask(served, str(album)))
 
 
 def test_settings_and_examples_work_on_a_phone(served: Served, browser: Browser) -> None:
