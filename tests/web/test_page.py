@@ -188,7 +188,7 @@ def test_a_version_is_chosen_beside_a_similar_picture_and_guesses_are_shown(
         page.click("role=option[name='unsure']")
         give(page, tmp_path / "grey.png", "similar")
         give(page, grey(tmp_path / "field.png"))
-        page.wait_for_selector("text=grey.png: reference grey.png: it is grey")
+        page.wait_for_selector("text=reference grey.png: it is grey")
         page.click("#similar .icon-button")
         page.wait_for_selector(READY)
         give(page, tmp_path / "like.png", "similar")
