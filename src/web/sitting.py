@@ -27,7 +27,9 @@ from src.web import drawing as drawings
 from src.web.drawing import Drawing, Stroke
 
 PREVIEW = 1280  # pixels of the long side
-DOT = 1 / 80  # of the short side, as dabs are shown
+DOT = 1 / 80  # of the short side: the radius of dabs as they are shown
+LINE = 2  # pixels of the preview: half the width of strokes as they are shown
+SMOOTH = 2  # times the preview's size, at which marks are drawn
 GUESSED, MOST = "#ff7a00", 0.9  # colour of an uncertainty map over a photo, and its most
 SURE = 10.0  # Lab units of uncertainty: nowhere is more clear, and it spans as much at least
 
@@ -179,20 +181,23 @@ class Sitting:
         return target, notes
 
     def marked(self) -> Image.Image:
-        """Return the preview in its colours, with the strokes on it."""
+        """Return the preview in its colours, with the strokes on it: a dot, or a thin line."""
         image = Image.fromarray(self.painted)
-        draw = ImageDraw.Draw(image)
-        scale, dot = image.width / self.size[0], max(4, round(DOT * min(image.size)))
+        if not self.drawing.strokes:
+            return image
+        # Pillow draws jagged edges: what is drawn larger and then shrunk has smooth ones.
+        marks = Image.new("RGBA", (SMOOTH * image.width, SMOOTH * image.height))
+        draw, scale = ImageDraw.Draw(marks), marks.width / self.size[0]
         for stroke in self.drawing.strokes:
             path = [((x + 0.5) * scale, (y + 0.5) * scale) for x, y in stroke.path]
-            shade = stroke.rgb or "white"
-            if len(path) == 1:
-                [(x, y)] = path
-                draw.ellipse([x - dot, y - dot, x + dot, y + dot], shade, "white", 2)
-                draw.ellipse([x - dot - 1, y - dot - 1, x + dot + 1, y + dot + 1], None, "black")
-                continue
-            for thick, ink in ((7, "black"), (5, "white"), (3, shade)):
-                draw.line(path, ink, thick, joint="curve")
+            radius = LINE if len(path) > 1 else max(4, DOT * min(image.size))
+            for rim, ink in ((2, "black"), (1, "white"), (0, stroke.rgb or "white")):
+                wide = SMOOTH * (radius + rim)
+                draw.line(path, ink, round(2 * wide), joint="curve")
+                for x, y in (path[0], path[-1]):
+                    draw.ellipse([x - wide, y - wide, x + wide, y + wide], ink)
+        marks = marks.resize(image.size, Image.Resampling.BOX)
+        image.paste(marks, mask=marks)
         return image
 
     def palette(self) -> tuple[list[Shade], list[Shade]]:
