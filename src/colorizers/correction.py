@@ -9,11 +9,14 @@ from jaxtyping import Bool, Float, Int64
 from scipy import ndimage
 from torch import Tensor
 
+from src.colorizers import shipped
 from src.colorizers.colorizer import Hints
-from src.colorizers.scribbles import spread
+from src.colorizers.scribbles import interpolated
 from src.errors import UserError
 from src.generators.blocks import pad_to_multiple
 from src.generators.lite0 import STRIDE, Lite0, load_imagenet_weights
+from src.generators.lite0_hints import Lite0Hints, carried
+from src.generators.marks import CELL, Marks, as_light, boldness, cosines, reached
 
 # The truth's difference from a prediction is taken for a Gaussian process (kriging). How soon two
 # pixels' differences stop being alike was fitted on 72 photographs of twelve collections and the
@@ -26,8 +29,13 @@ COLOR = 0.049  # of predicted ab in [-1, 1]
 FEATURES = {3: 28_000.0, 4: 9_100.0}  # of the encoder's: at 1/16 and 1/32 of the size
 NOISE = 0.03  # variance of a hint beside the process's own
 WINDOW = 1 / 32  # of the short side
-# What then is missing at hints is spread by lightness, and fades slowly.
-PULL = 0.0001
+# What then is missing at hints is spread by lightness. It fades soon, as a power of the likeness,
+# where the picture does not look like the places of hints, and slowly where it does.
+PULL_ALIKE, PULL_UNLIKE = 1e-6, 1e-1
+PULL = 1e-4  # everywhere, where the network that ships is not there to tell what is alike
+# A large difference fills what it reaches well, and ends where it hardly does; a small one fades.
+FILLS = 0.1  # of ab in [-1, 1], from which on a difference is large
+HARDLY, WELL = 0.05, 0.2
 LARGEST_SIDE = 512  # short side in pixels at which all this is computed; it is enlarged from there
 MARKS = 256  # to which hints are summed up, if they are not as many places
 BLOCKS = 24  # of the short side, by which strokes are summed up
@@ -67,22 +75,66 @@ class Correction:
             return self._predicted
         difference = hints.ab - self._ab
         likely = (
-            torch.zeros_like(difference)
-            if self._told
-            else self._likely(hints.mask[0, 0], difference)
+            torch.zeros_like(difference) if self._told else self._carried(difference, hints.mask)
         )
-        difference = likely + spread(self._L, Hints(difference - likely, hints.mask), pull=PULL)
+        difference = likely + self._filled(difference - likely, hints.mask)
         size = self._predicted.shape[2:]
         return self._predicted + F.interpolate(difference, size, mode="bilinear")
 
-    def _likely(
-        self, mask: Bool[Tensor, "h w"], difference: Float[Tensor, "1 2 h w"]
+    def _carried(
+        self, difference: Float[Tensor, "1 2 h w"], mask: Bool[Tensor, "1 1 h w"]
     ) -> Float[Tensor, "1 2 h w"]:
+        """Return what is likely everywhere; what bold hints say, only where it is like them."""
+        bold, told = boldness(difference) * mask, carried(difference)
+        found = self._likely(mask[0, 0], torch.cat([told, told * (1 - bold)], dim=1))
+        everything, mild = found.split(2, dim=1)
+        if self._cells is None or not bold.any():
+            return everything
+        L = F.avg_pool2d(pad_to_multiple(self._L, STRIDE), CELL)
+        share = reached(self._cells, L, Marks.of(difference, self._L, bold > 0))
+        return torch.lerp(mild, everything, self._enlarged(share))
+
+    def _filled(
+        self, difference: Float[Tensor, "1 2 h w"], mask: Bool[Tensor, "1 1 h w"]
+    ) -> Float[Tensor, "1 2 h w"]:
+        """Spread differences that are known within mask over what looks like these places."""
+        length = difference.norm(dim=1, keepdim=True)
+        known = torch.cat([difference, length, torch.ones_like(length)], dim=1) * mask
+        spread = interpolated(self._L, known, mask, pull=self._pull(mask))
+        difference, length, reach = spread.split([2, 1, 1], dim=1)
+        reach = reach.clamp(min=1e-6)
+        within = ((reach - HARDLY) / (WELL - HARDLY)).clamp(0, 1)
+        filling = 1 - FILLS / (length / reach).clamp(min=FILLS)
+        return difference * torch.lerp(torch.ones_like(reach), within / reach, filling)
+
+    def _pull(self, mask: Bool[Tensor, "1 1 h w"]) -> float | Float[Tensor, "1 1 h w"]:
+        features = self._cells
+        if features is None:
+            return PULL
+        marks = Marks.of(torch.zeros_like(self._ab), self._L, mask)
+        each, at = cosines(features[0], marks.share[0])
+        own = marks.L[0, 0, *at.T]
+        alike = torch.zeros_like(self._L)
+        for few, some in zip(each.split(AT_ONCE), own.split(AT_ONCE), strict=True):
+            shown = self._enlarged(few[None]) * as_light(self._L[0], some)
+            alike = torch.maximum(alike, shown.amax(dim=1, keepdim=True))
+        return PULL_UNLIKE ** (1 - alike) * PULL_ALIKE**alike
+
+    @cached_property
+    def _cells(self) -> Float[Tensor, "1 c i j"] | None:
+        """What the network that ships sees in cells of the picture, if it is there."""
+        network = _network()
+        return None if network is None else network.features(self._L)
+
+    def _likely(
+        self, mask: Bool[Tensor, "h w"], difference: Float[Tensor, "1 c h w"]
+    ) -> Float[Tensor, "1 c h w"]:
         """Return the process's mean, given its values where mask is."""
         groups = torch.from_numpy(_grouped(mask.numpy()))
         own = torch.cat([difference, self._features, self._norms[:, None]], dim=1)[0][:, mask]
         marks = _means(own.T, groups)
-        values, features = marks[:, :2], marks[:, 2:-1]
+        count = difference.shape[1]
+        values, features = marks[:, :count], marks[:, count:-1]
         places = _means(mask.nonzero().float(), groups)
         deep = [self._sampled(one, places) for one in self._maps]
         norms = sum((one.square().sum(dim=1) for one in (features, *deep)), torch.zeros(1))
@@ -153,6 +205,15 @@ def _features(
 def _encoded(L: Float[Tensor, "1 1 h w"]) -> list[Float[Tensor, "1 _ _ _"]]:
     maps = _encoder()(pad_to_multiple(L, STRIDE).expand(-1, 3, -1, -1))
     return [maps[number] / distance**0.5 for number, distance in FEATURES.items()]
+
+
+@cache
+def _network() -> Lite0Hints | None:
+    if not shipped.PATH.is_file():
+        return None
+    network = shipped.load().network
+    assert isinstance(network, Lite0Hints)
+    return network
 
 
 @cache

@@ -6,10 +6,11 @@ Source: Levin, Lischinski and Weiss 2004, Colorization using Optimization, ACM T
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.sparse import coo_array, csc_array
 from scipy.sparse.linalg import splu
@@ -72,38 +73,52 @@ def spread(
     L: Float[Tensor, "b 1 h w"],
     hints: Hints,
     affinity: Affinity = gaussian,
-    pull: float = 0.0,
+    pull: float | Float[Tensor, "b 1 h w"] = 0.0,
     firmness: Float[Tensor, "b 1 h w"] | None = None,
 ) -> Float[Tensor, "b 2 h w"]:
-    """Give each pixel the mean of its neighbours' ab, weighted by affinity, and hints their own.
+    """Return the ab that hints give: exact to 0.01 Lab units. Args: as for `interpolated`."""
+    return interpolated(L, *hints, affinity, pull, firmness)
+
+
+def interpolated(
+    L: Float[Tensor, "b 1 h w"],
+    values: Float[Tensor, "b c h w"],
+    mask: Bool[Tensor, "b 1 h w"],
+    affinity: Affinity = gaussian,
+    pull: float | Float[Tensor, "b 1 h w"] = 0.0,
+    firmness: Float[Tensor, "b 1 h w"] | None = None,
+) -> Float[Tensor, "b c h w"]:
+    """Give each pixel the mean of its neighbours' values, weighted by affinity.
 
     Args:
         L: in [-1, 1].
-        hints: of the same size.
-        pull: weight of 0 beside all neighbours together: how soon colours fade away from hints.
-        firmness: weight of a hint's own ab beside all its neighbours together, where hints may
+        values: that are known within mask, where they stay as they are.
+        pull: weight of 0 beside all neighbours together: how soon values fade away from the known.
+        firmness: weight of a known value beside all its neighbours together, where known ones may
             give way to each other; without it they hold.
-    Returns: ab, exact to 0.01 Lab units; 0 where a picture has no hint.
+    Returns: 0 for a picture of which nothing is known.
     """
     found = [
-        _spread(
-            shown[0].cpu().numpy(), ab.cpu().numpy(), mask[0].cpu().numpy(), affinity, pull, own
+        _interpolated(each[0], value, known[0], affinity, *others)
+        for each, value, known, *others in zip(
+            *(one.cpu().numpy() for one in (L, values, mask)),
+            *(_each(one, len(L)) for one in (pull, firmness)),
+            strict=True,
         )
-        for shown, ab, mask, own in zip(L, *hints, _firmness(firmness, L), strict=True)
     ]
     return torch.from_numpy(np.stack(found)).to(L)
 
 
-def _spread(
+def _interpolated(
     L: Float[ndarray, "h w"],
-    ab: Float[ndarray, "2 h w"],
+    values: Float[ndarray, "c h w"],
     mask: ndarray,
     affinity: Affinity,
-    pull: float,
+    pull: float | Float[ndarray, "h w"],
     firmness: Float[ndarray, "h w"] | None,
-) -> Float[ndarray, "2 h w"]:
+) -> Float[ndarray, "c h w"]:
     if not mask.any():
-        return np.zeros(ab.shape, np.float32)
+        return np.zeros(values.shape, np.float32)
     weights = affinity(L.astype(np.float64))
     if firmness is None:
         weights *= ~mask / weights.sum(axis=0)
@@ -113,7 +128,12 @@ def _spread(
         own = 1 + pull + np.where(mask, firmness, 0)
     grid = _grid(*L.shape)
     matrix = grid.matrix(np.concatenate([own.ravel(), -weights.ravel()]))
-    known = np.where(mask, firmness * ab, 0).reshape(2, -1).T[grid.order].astype(np.float64)
+    known = (
+        np.where(mask, firmness * values, 0)
+        .reshape(len(values), -1)
+        .T[grid.order]
+        .astype(np.float64)
+    )
     # In single precision the factors take two thirds of the time, which one step of refinement
     # makes up for. Rows with a dominant diagonal need no pivoting.
     factors = splu(
@@ -127,14 +147,12 @@ def _spread(
     solved += factors.solve((known - matrix @ solved).astype(np.float32))
     found = np.empty_like(solved, dtype=np.float32)
     found[grid.order] = solved
-    return found.T.reshape(ab.shape)
+    return found.T.reshape(values.shape)
 
 
-def _firmness(
-    firmness: Float[Tensor, "b 1 h w"] | None, L: Float[Tensor, "b 1 h w"]
-) -> list[Float[ndarray, "h w"] | None]:
-    """Return each picture's own."""
-    return [None] * len(L) if firmness is None else [*firmness[:, 0].cpu().numpy()]
+def _each(given: float | Float[Tensor, "b 1 h w"] | None, count: int) -> list[Any]:
+    """Return each picture's own of a map, or what is the same for all."""
+    return [*given[:, 0].cpu().numpy()] if isinstance(given, Tensor) else [given] * count
 
 
 @dataclass(frozen=True)

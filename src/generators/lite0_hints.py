@@ -1,7 +1,7 @@
 """A trained network that looks at hints: what they say of it is carried on by learned likeness."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -12,16 +12,13 @@ from src.generators.blocks import pad_to_multiple
 from src.generators.lite0 import STRIDE, TAPS
 from src.generators.lite0_bins import HISTOGRAMS, Lite0Palette
 from src.generators.lite0_generator import enlarged
+from src.generators.marks import CELL, Marks, boldness, reached
 
-CELL = 4  # pixels of a side of what the branch sees as one place
 KERNELS, KERNEL_CHANNELS = 4, 16
 WIDTHS = (48, 64, 96)  # of the refinement, at 1/4, 1/8 and 1/16 of the size
 MOST_MARKS = 512  # beyond which neighbouring cells with hints are taken together
 AT_ONCE = 2**24  # covariances
-# A person who asks for a colour that is further than this from the predicted one, in ab in [-1, 1],
-# means the thing that they touched: drawn from the truth, such hints tell more of the whole picture
-# (at most 0.24 dB on 40 test pictures), but a red dot turned a grey photo red.
-CARRIED = 0.3
+CARRIED = 0.3  # of a difference of ab in [-1, 1], at most, to the rest of the picture
 SCALE = 10.0  # by which ab are multiplied where a convolution sees them
 
 
@@ -73,31 +70,39 @@ class Lite0Hints(Lite0Palette):
             return predicted
         padded = pad_to_multiple(L, STRIDE)
         asked = hint_ab - predicted
-        if not self.training:
-            asked = asked * (CARRIED / asked.norm(dim=1, keepdim=True).clamp(min=CARRIED))
-        difference = self.hints(padded, levels, ab, Marks.of(asked, hint_mask))
+        if self.training:
+            difference = self.hints(padded, levels, ab, Marks.of(asked, L, hint_mask))
+        else:
+            difference = self._careful(padded, levels, ab, asked, hint_mask)
         height, width = L.shape[-2:]
         return (predicted + difference[..., :height, :width]).clamp(-1, 1)
 
+    def _careful(
+        self,
+        L: Float[Tensor, "b 1 k l"],
+        levels: Sequence[Float[Tensor, "b _ _ _"]],
+        ab: Float[Tensor, "b 2 i j"],
+        asked: Float[Tensor, "b 2 h w"],
+        mask: Bool[Tensor, "b 1 h w"],
+    ) -> Float[Tensor, "b 2 k l"]:
+        """Let bold hints tell nothing of what is not like the places that they touch."""
+        height, width = mask.shape[2:]
+        shown = L[..., :height, :width]
+        bold = boldness(asked) * mask
+        told, mild = carried(asked), carried(asked) * (1 - bold)
+        everything = self.hints(L, levels, ab, Marks.of(told, shown, mask))
+        if not bold.any():
+            return everything
+        difference = self.hints(L, levels, ab, Marks.of(mild, shown, mask))
+        touched = Marks.of(asked, shown, bold > 0)
+        share = reached(levels[-1], F.avg_pool2d(L, CELL), touched)
+        share = F.interpolate(share, scale_factor=CELL, mode="bilinear")
+        return torch.lerp(difference, everything, share)
 
-class Marks(NamedTuple):
-    """What hints say of each cell of 4x4 pixels.
 
-    Attributes: difference: mean of the prediction's error there; share: of its pixels, in [0, 1].
-    """
-
-    difference: Float[Tensor, "b 2 i j"]
-    share: Float[Tensor, "b 1 i j"]
-
-    @classmethod
-    def of(cls, difference: Float[Tensor, "b 2 h w"], mask: Bool[Tensor, "b 1 h w"]) -> "Marks":
-        """Gather what is known of pixels, padded as the encoder's features are."""
-        height, width = mask.shape[-2:]
-        around = (0, -width % STRIDE, 0, -height % STRIDE)
-        known = F.pad(mask.float(), around)
-        share = F.avg_pool2d(known, CELL)
-        sums = F.avg_pool2d(F.pad(difference.float(), around) * known, CELL)
-        return cls(sums / share.clamp(min=1e-6), share)
+def carried(difference: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b 2 h w"]:
+    """Return what hints that differ so from a prediction tell of the rest of the picture."""
+    return difference * (CARRIED / difference.norm(dim=1, keepdim=True).clamp(min=CARRIED))
 
 
 class HintBranch(nn.Module):

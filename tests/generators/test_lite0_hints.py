@@ -51,7 +51,7 @@ def test_without_hints_it_gives_the_automatic_networks_colors_bit_for_bit(
     L = random_L(2, 50, 37)
     expected = plain(L)
     assert torch.equal(network(L), expected)
-    ab, mask = hints_at(torch.ones(2, 2, 50, 37), (20, 20))
+    ab, mask = hints_at(expected + 0.1, (20, 20))
     mask[1] = False
     hinted = network(L, ab, mask)
     assert torch.equal(hinted[1], expected[1])
@@ -59,16 +59,20 @@ def test_without_hints_it_gives_the_automatic_networks_colors_bit_for_bit(
     assert torch.equal(network(L, ab, mask & False), expected)
 
 
-def test_a_color_far_from_the_predicted_one_is_carried_no_further_than_a_nearer_one(
+def test_a_bold_hint_says_less_of_what_it_does_not_touch_than_a_mild_one(
     network: Lite0Hints,
 ) -> None:
-    L = random_L(1, 50, 37)
+    L = torch.zeros(1, 1, 64, 64)
+    L[..., 32:] = 0.9
+    before = network(L)
     direction = torch.tensor([0.6, -0.8])[:, None, None]
-    near, far, farther = (
-        network(L, *hints_at(network(L) + step * direction, (20, 20))) for step in (0.1, 0.4, 0.8)
+    mild, bold, bolder = (
+        (network(L, *hints_at(before + step * direction, (30, 10))) - before).abs()
+        for step in (0.2, 0.5, 0.9)
     )
-    assert torch.allclose(far, farther, atol=1e-5)
-    assert not torch.allclose(near, far, atol=1e-3)
+    assert bold[..., 40:].mean() < 0.2 * mild[..., 40:].mean()
+    assert bold[..., 26:34, 6:14].mean() > mild[..., 26:34, 6:14].mean()
+    assert torch.allclose(bold, bolder, atol=1e-5)  # no more than so much is carried
 
 
 def test_a_hint_moves_its_place_towards_its_color_and_its_neighbourhood_more_than_others(
