@@ -1,5 +1,6 @@
 """What a person got wrong, and how a command then ends: one line, and a status."""
 
+import _thread
 import argparse
 import io
 import math
@@ -130,11 +131,27 @@ def ending_at_sigterm() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
         sys.exit(status_of(received))
 
+    def end_after_all(ignored: "sys.UnraisableHookArgs") -> None:
+        # Python drops what a handler raises in a callback of a weak reference or in __del__.
+        received = by_status.get(getattr(ignored.exc_value, "code", None))
+        if isinstance(ignored.exc_value, KeyboardInterrupt):
+            received = signal.SIGINT
+        if received is None:
+            report(ignored)
+            return
+        for number in numbers:
+            signal.signal(number, end)
+        threading.Timer(0.01, _thread.interrupt_main, (received,)).start()
+
+    by_status: dict[object, int] = {status_of(number): number for number in numbers}
+    report = sys.unraisablehook
+    sys.unraisablehook = end_after_all
     for number in numbers:
         signal.signal(number, end)
     try:
         yield
     finally:
+        sys.unraisablehook = report
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)
 

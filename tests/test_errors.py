@@ -4,6 +4,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -130,6 +132,25 @@ def test_a_kill_or_a_closed_terminal_ends_with_what_is_to_be_tidied(number: int)
     assert tidied == ["up"]
     assert ended.value.code == 128 + number
     assert signal.getsignal(number) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_reaches_a_weak_reference_s_callback_is_not_lost(number: int) -> None:
+    usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    signal.signal(number, usual)
+
+    def work() -> None:
+        module = torch.nn.Identity()
+        reference = weakref.ref(module, lambda _: os.kill(os.getpid(), number))
+        del module
+        assert reference() is None  # and what the handler raised is lost
+        for _ in range(1000):
+            time.sleep(0.01)
+
+    with pytest.raises(SystemExit) as ended, ending_for_people():
+        work()
+    assert ended.value.code == 128 + number
+    assert signal.getsignal(number) is usual
 
 
 def test_what_ignores_a_closed_terminal_goes_on() -> None:
