@@ -26,6 +26,12 @@ NO_SHARED_MEMORY = (
     "data.num_workers=0 (in train; num_workers=0 elsewhere) needs none, and Docker's --shm-size=1g "
     "gives more"
 )
+# And where a network halves a picture to one pixel, and a batch is one picture.
+ONE_VALUE = "Expected more than 1 value per channel when training"
+MORE_VALUES = (
+    "batch norm cannot learn from a single pixel, which is what this network makes of one picture "
+    "of this size: expected data.batch_size=2 or more, or a larger data.image_size"
+)
 REPORT = "This is a fault of the program, not of what you typed: please report the lines above."
 
 
@@ -167,7 +173,7 @@ def is_expected(error: Exception) -> bool:
         error = cast(Exception, error.__cause__)
         if isinstance(error, TypeError):  # an argument that a class does not take
             return True
-    if lacks_shared_memory(error):
+    if lacks_shared_memory(error) or lacks_values(error):
         return True
     homes = {kind.__module__ for kind in type(error).__mro__}
     return isinstance(error, EXPECTED) or not homes.isdisjoint(EXPECTED_OF)
@@ -179,6 +185,8 @@ def in_one_line(error: BaseException) -> str:
     error = cause or error
     if lacks_shared_memory(error):
         return NO_SHARED_MEMORY
+    if lacks_values(error):
+        return MORE_VALUES
     said = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         said = ": ".join(str(told) for told in (error.filename, error.strerror) if told)
@@ -191,3 +199,8 @@ def lacks_shared_memory(error: BaseException) -> bool:
     """Tell whether loading processes had no room in /dev/shm, of which containers have 64 MB."""
     causes = (error, error.__cause__, error.__context__)
     return any(isinstance(one, RuntimeError) and SHARED_MEMORY.search(str(one)) for one in causes)
+
+
+def lacks_values(error: BaseException) -> bool:
+    """Tell whether batch norm had one value of each channel, which has no deviation."""
+    return isinstance(error, ValueError) and str(error).startswith(ONE_VALUE)

@@ -49,6 +49,16 @@ def test_what_a_person_can_mend_ends_in_one_line(
     assert capsys.readouterr().err == "error: x\n"
 
 
+def test_too_small_a_batch_for_batch_norm_is_told_what_to_change(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit), ending_for_people():
+        torch.nn.BatchNorm2d(3)(torch.zeros(1, 3, 1, 1))
+    said = capsys.readouterr().err
+    assert "expected data.batch_size=2 or more, or a larger data.image_size" in said
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize("error", [ValueError("x"), TypeError("x"), KeyError("x")])
 def test_a_fault_of_the_program_ends_with_its_traceback_and_asks_for_a_report(
     error: Exception, capsys: pytest.CaptureFixture[str]
