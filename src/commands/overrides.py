@@ -4,7 +4,7 @@ import glob
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -53,6 +53,7 @@ TAKING = {
     "--info",
     "-i",
 }
+ELSEWHERE = ("--config-dir", "-cd", "hydra.searchpath=")  # names folders with options of their own
 ITEM = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^,]*?)\s*(?:,|$)""")
 
 
@@ -81,10 +82,14 @@ def for_hydra(
         added = {one: f"+{one.lstrip('+')}" for one in typed if "." in key_of(one)}
     else:
         added = {}
-    return [
+    readable = [
         _readable(added.get(one, one), multirun, open_nodes) if one in typed else one
         for one in arguments
     ]
+    if not any(one.startswith(ELSEWHERE) for one in arguments):
+        for one in readable:
+            _require_option(one)
+    return readable
 
 
 def key_of(override: str) -> str:
@@ -118,6 +123,22 @@ def _require_few(typed: Sequence[str], beside_resume: Mapping[str, str]) -> None
     for one in typed:
         if key_of(one) == "logger":
             require_one_of("logger", one.partition("=")[2], loggers)
+
+
+def _require_option(argument: str) -> None:
+    """Refuse what a group of conf/ does not have, in a sweep before its first job.
+
+    Raises: UserError: naming what there is.
+    """
+    group = key_of(argument)
+    if argument.startswith("~") or "=" not in argument or not (files.CONF / group).is_dir():
+        return
+    known = sorted(path.stem for path in (files.CONF / group).glob("[!_]*.yaml"))
+    value = cast(Any, _parsed(argument)).value()
+    for chosen in getattr(value, "list", [value]):  # of a sweep there are several
+        name = getattr(chosen, "text", chosen)  # without its quotes
+        if isinstance(name, str):
+            require_one_of(group, name.removesuffix(".yaml"), known)
 
 
 def _readable(argument: str, multirun: bool, open_nodes: Collection[str]) -> str:

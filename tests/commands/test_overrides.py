@@ -142,6 +142,39 @@ def test_in_a_sweep_a_comma_separates_values_but_in_the_name_of_a_folder() -> No
     assert overrides.for_hydra(["data.root=a,b"]) == ["data.root='a,b'"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "fault"),
+    [
+        (["model=unte"], "model=unte: expected one of attention_unet, cnn, "),
+        (["model/discriminator='pixle'"], "discriminator=pixle: expected one of global, multis"),
+        (["+experiment=story"], "experiment=story: expected one of debug, imagenet50k, "),
+        (["-m", "model=cnn,unte", "seed=0,1"], "model=unte: expected one of"),
+        (["-m", "model/loss=choice(l1,l2)"], "model/loss=l2: expected one of cross_entropy, "),
+    ],
+)
+def test_a_name_that_no_group_has_is_told_beside_those_that_it_has(
+    typed: list[str], fault: str
+) -> None:
+    with pytest.raises(UserError) as refused:
+        overrides.for_hydra(typed)
+    assert fault in str(refused.value)
+    assert "_base" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["experiment=null", "model=cnn.yaml", "hydra/launcher=joblib", "size=full"],
+        ["~logger", "data=folder", "data.root=model=x"],
+        ["-m", "model=glob(*unet*)", "experiment=null,debug"],
+        ["--config-dir=mine", "model=mine"],
+        ["-cd", "mine", "model=mine"],
+    ],
+)
+def test_what_else_may_be_chosen_stays_what_it_is(typed: list[str]) -> None:
+    assert len(overrides.for_hydra(typed)) == len(typed)
+
+
 def test_an_open_node_takes_keys_that_conf_does_not_list() -> None:
     typed = ["trainer.min_epochs=2", "trainer.max_epochs=3", "seed=1"]
     assert overrides.for_hydra(typed, ["trainer"]) == ["++trainer.min_epochs=2", *typed[1:]]
