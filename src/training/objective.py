@@ -179,6 +179,11 @@ def _require_fitting_discriminator(
                 f"model.loss.feature_matching is {objective.feature_matching:g} but there is no "
                 "discriminator: expected 0, or model/discriminator=multiscale and a loss for it"
             )
+        if objective.adversarial_weight:
+            raise UserError(
+                f"model.loss.adversarial_weight is {objective.adversarial_weight:g} but there is "
+                "no discriminator: expected 0, or model/discriminator=patchgan model/loss=vanilla"
+            )
     elif adversarial is None:
         raise UserError(
             "model.discriminator is set but model.loss.adversarial is null: expected a loss for "

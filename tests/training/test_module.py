@@ -336,6 +336,7 @@ def test_a_checkpoint_keeps_how_rare_colors_are_in_training(
         (["model=unet", "model/discriminator=patchgan"], "model/loss=lsgan or model/loss=vanilla"),
         (["model=unet", "model/loss=hinge"], "Hinge but there is no discriminator: expected model"),
         (["model=unet", "model.loss.feature_matching=1"], "feature_matching is 1 but there is no"),
+        (["model=unet", "model.loss.adversarial_weight=5"], "weight is 5 but there is no discrim"),
         (["model/loss=wgan_gp"], "batch norm .* expected model.discriminator.norm=layer or none"),
         (
             ["model/loss=hinge", "+model.loss.adversarial.real_label=0.9"],
