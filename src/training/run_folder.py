@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import pydoc
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -185,17 +186,24 @@ def read_result(folder: Path) -> dict[str, Any]:
     return files.read_json(folder / RESULT)
 
 
-def epoch_crops(rates: str, model: str, minutes: float, epochs: int) -> int:
+def epoch_crops(rates: str, model: str, minutes: float, epochs: int, batch_size: int) -> int:
     """Return how many crops each of `epochs` has that together take so many minutes.
 
     Args: rates: a sweep's folder in which `model` was trained with the machine to itself.
-    Raises: UserError: if there is no such run.
+    Raises: UserError: if there is no such run, or the crops of an epoch do not fill a batch.
     """
     require_number("minutes", minutes, 0, open_ends=True)
     for config in sorted(Path(rates).glob(f"*/{CONFIG}")):
         rate = read_result(config.parents[1]).get("figures", {}).get("images_per_s")
         if rate is not None and OmegaConf.load(config).run.model == model:
-            return max(1, round(rate * 60 * minutes / epochs))
+            crops = round(rate * 60 * minutes / epochs)
+            if crops < batch_size:
+                least = math.ceil(100 * batch_size * epochs / (60 * rate)) / 100
+                raise UserError(
+                    f"minutes={minutes}: {model} then takes {crops} crops in each of {epochs} "
+                    f"epochs, less than a batch of {batch_size}: expected at least {least:g}"
+                )
+            return crops
     raise UserError(
         f"rates={rates}: expected a run of {model} in it, since its rate tells its budget: "
         "python -m src.train experiment=report_rates data.root=DIR makes one of each"

@@ -386,9 +386,13 @@ def test_a_budget_is_what_a_system_trains_on_in_its_minutes(tmp_path: Path) -> N
         config.parent.mkdir(parents=True)
         config.write_text(f"run:\n  model: {name}\n")
         run_folder.write_result(tmp_path / name, "done", figures={"images_per_s": rate})
-    assert run_folder.epoch_crops(str(tmp_path), "cnn", 2, 5) == 100 * 60 * 2 / 5
-    assert run_folder.epoch_crops(str(tmp_path), "unet", 0.5, 1) == 20 * 30
+    assert run_folder.epoch_crops(str(tmp_path), "cnn", 2, 5, 16) == 100 * 60 * 2 / 5
+    assert run_folder.epoch_crops(str(tmp_path), "unet", 0.5, 1, 16) == 20 * 30
     with pytest.raises(UserError, match=r"expected a run of pix2pix in it, .* makes one of each"):
-        run_folder.epoch_crops(str(tmp_path), "pix2pix", 2, 5)
+        run_folder.epoch_crops(str(tmp_path), "pix2pix", 2, 5, 16)
+    too_few = "unet then takes 13 crops in each of 3 epochs, less than a batch of 16: expected at "
+    with pytest.raises(UserError, match=f"{too_few}least 0.04"):
+        run_folder.epoch_crops(str(tmp_path), "unet", 0.0325, 3, 16)
+    assert run_folder.epoch_crops(str(tmp_path), "unet", 0.04, 3, 16) == 16
     with pytest.raises(UserError, match="minutes=0: expected a number"):
-        run_folder.epoch_crops(str(tmp_path), "cnn", 0, 5)
+        run_folder.epoch_crops(str(tmp_path), "cnn", 0, 5, 16)
