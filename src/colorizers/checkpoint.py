@@ -1,6 +1,7 @@
 """Loading checkpoints of strangers: no code of theirs runs, and only known classes are built."""
 
 import importlib
+import inspect
 import json
 import pickle
 import warnings
@@ -39,7 +40,14 @@ def build(package: str, config: object, *args: Any) -> Any:
     cls = class_in(package, target)
     options = {str(key): value for key, value in config.items() if key != "_target_"}
     try:
-        return cls(*args, **options)
+        for name, parameter in inspect.signature(cls).parameters.items():
+            if parameter.annotation is bool and not isinstance(options.get(name, False), bool):
+                raise ValueError(f"{name} is {options[name]}: expected true or false")
+        built = cls(*args, **options)
+        # torch builds layers without channels, and fails when they are to compute something.
+        if isinstance(built, nn.Module) and any(not one.numel() for one in built.parameters()):
+            raise ValueError("it has layers without channels: expected widths of at least 1")
+        return built
     # Whatever a network or an optimiser makes of a stranger's numbers.
     except Exception as error:
         said = f"{target} cannot be built with {options}: {_first_line(error)}"

@@ -23,6 +23,8 @@ class Pix2Pix(Generator):
             that leaves a pixel, at most eight times. Others are padded to a multiple.
         dropout_at_inference: drops values out in evaluation too, which the paper calls its noise.
         dropout_seed: of that noise, which is the same each time and in every picture.
+
+    Raises: ValueError: if the pictures are too small, or the seed is negative.
     """
 
     def __init__(
@@ -33,6 +35,8 @@ class Pix2Pix(Generator):
         dropout_seed: int = 0,
     ) -> None:
         super().__init__()
+        if dropout_seed < 0:
+            raise ValueError(f"dropout_seed is {dropout_seed}: expected at least 0")
         depth = halvings(image_size, most=8)
         widths = [min(2**i, 8) * base_channels for i in range(depth)]
         # Skips leave before the activation, as in the authors' code.
