@@ -136,7 +136,9 @@ def test_an_encoder_that_does_not_fit_is_refused(
     encoder, other = Path("run/encoder.ckpt"), gan_run / "checkpoints" / "best.ckpt"
     for arguments, fault in (
         (["model=unet", f"model.init_encoder={encoder}"], "does not match UNet: missing: downs.0."),
-        (["model=lite0_unet", f"model.init_encoder={encoder}"], "not match Lite0UNet: unexpected:"),
+        (["model=unet", f"model.init_encoder={encoder}"], "src.pretrain model/generator=unet"),
+        (["model=lite0_unet", f"model.init_encoder={encoder}"], "Lite0UNet has no encoder that"),
+        (["model=cnn", "model.init_encoder=no/encoder.ckpt"], "hydra.run.dir=no makes an encoder"),
         (["model=unet", f"model.init_encoder={other}"], "holds no encoder: expected what src.pret"),
         (["model=cnn", f"model.init_generator={encoder}"], "holds only an encoder of src.pretrain"),
         (

@@ -180,11 +180,21 @@ def initialize_encoder(generator: Generator, path: Path) -> list[str]:
 
     Raises: UserError: if the file holds no encoder, or another one than the generator's.
     """
+    own, name = encoder_weights(generator), type(generator).__name__
+    if not own:
+        raise UserError(
+            f"model.init_encoder={path}: {name} has no encoder that src.pretrain trains: expected "
+            "null, or model/generator=cnn or model/generator=unet"
+        )
     weights = _below(ENCODER_PREFIX, _tensors(load(path), path))
     if not weights:
         raise UserError(f"{path} holds no encoder: expected what src.pretrain left")
-    fault = f"the encoder in {path} does not match {type(generator).__name__}"
-    _require_fitting(weights, encoder_weights(generator), fault)
+    choice = f"model/generator={type(generator).__module__.split('.')[-1]}"
+    advice = (
+        f"; python -m src.pretrain {choice}, with this run's size= and settings of "
+        "model.generator, makes one that does"
+    )
+    _require_fitting(weights, own, f"the encoder in {path} does not match {name}", advice)
     generator.load_state_dict(weights, strict=False)
     return [*dict.fromkeys(key.rpartition(".")[0] for key in weights)]
 
@@ -212,7 +222,9 @@ def load_strictly(
     network.load_state_dict(weights, strict=but is None, assign=assign)
 
 
-def _require_fitting(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], fault: str) -> None:
+def _require_fitting(
+    weights: Mapping[str, Tensor], own: Mapping[str, Tensor], fault: str, advice: str = ""
+) -> None:
     missing = sorted(own.keys() - weights.keys())
     unexpected = sorted(weights.keys() - own.keys())
     shared = own.keys() & weights.keys()
@@ -220,7 +232,7 @@ def _require_fitting(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], f
     if missing or unexpected or reshaped:
         found = {"missing": missing, "unexpected": unexpected, "of another shape or kind": reshaped}
         said = "; ".join(f"{word}: {_some(keys)}" for word, keys in found.items() if keys)
-        raise UserError(f"{fault}: {said}")
+        raise UserError(f"{fault}: {said}{advice}")
 
 
 def _some(keys: list[str]) -> str:

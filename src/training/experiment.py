@@ -146,12 +146,25 @@ def _check(config: DictConfig, folder: Path) -> None:
         raise UserError(f"{missing[0]} is not given: add {missing[0]}=... to the command")
     if config.resume is None and (folder / "metrics.csv").exists():
         raise UserError(f"{folder} holds another run: choose another hydra.run.dir")
+    if config.resume is None:
+        _require_encoder(config.model)
     flags.check(config.trainer)
     known = [f"{subset}/{name}" for subset in ("val", "fit") for name in validation.FIGURES]
     require_one_of("monitor", config.monitor, known)
     figure = config.monitor.split("/")[1]
     better = validation.BETTER.get(figure, ("min", "max"))
     require_one_of(f"monitor={config.monitor} mode", config.mode, better)
+
+
+def _require_encoder(model: DictConfig) -> None:
+    encoder = model.init_encoder
+    if encoder and not Path(encoder).exists():
+        generator = model.generator._target_.split(".")[-2]
+        raise UserError(
+            f"model.init_encoder={encoder}: there is no such file: python -m src.pretrain "
+            f"model/generator={generator} data=folder data.root=DIR "
+            f"hydra.run.dir={Path(encoder).parent} makes an encoder.ckpt there"
+        )
 
 
 def _require_judgeable(model: ColorizationModule, data: ColorizationData) -> None:
