@@ -42,7 +42,8 @@ def picture_grid(
     for i, (name, axis) in enumerate(zip(columns, axes[0], strict=True)):
         if i == 0 or columns[i - 1] != name:
             axis.set_title(name, fontsize=10, loc="left")
-    figure.suptitle(title, fontsize=11)
+    # By default its distance from the top grows with the figure, down to the names of columns.
+    figure.suptitle(title, fontsize=11, y=1 - 0.05 / figure.get_figheight())
     figure.tight_layout(pad=0.4)
     return _rendered(figure)
 

@@ -127,7 +127,7 @@ def _draw(stack: StackedAutoencoders, data: ColorizationData, path: Path) -> Non
     }
     pictures = {name: [*_grey(values)] for name, values in rows.items()}
     columns = ["training"] * len(seen) + ["held out"] * len(held_out)
-    drawn = plots.picture_grid(pictures, columns, "")  # a title would lie on the columns' names
+    drawn = plots.picture_grid(pictures, columns, "")
     write_image(Image.fromarray(drawn), path)
 
 
