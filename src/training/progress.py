@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import lightning
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, Timer, TQDMProgressBar
 
 from src import pace
 
@@ -109,4 +109,6 @@ class Progress(TQDMProgressBar):
         if not done or total < done:
             return "?"
         seconds = (time.perf_counter() - self._start) * (total - done) / done
-        return str(timedelta(seconds=round(seconds)))
+        timers = [one for one in cast(Any, trainer).callbacks if isinstance(one, Timer)]
+        limits = [limit for one in timers if (limit := one.time_remaining()) is not None]
+        return str(timedelta(seconds=round(max(0, min([seconds, *limits])))))

@@ -21,3 +21,18 @@ def test_a_log_says_how_far_a_long_epoch_is(
     assert done == sorted(done)
     assert all(int(total) >= int(batch) for batch, total, _ in lines)
     assert re.fullmatch(r"\d:\d\d:\d\d", lines[-1][2])
+
+
+def test_no_more_time_is_left_than_the_trainer_was_given(photos: Path, tmp_path: Path) -> None:
+    printed, _ = run_train(
+        tmp_path,
+        *TINY,
+        "model=cnn",
+        "data=folder",
+        f"data.root={photos}",
+        "trainer.max_epochs=100000",
+        "trainer.max_time=00:00:00:01",
+    )
+    left = re.findall(r"^epoch .* \| (.*) left$", printed, re.M)
+    assert left
+    assert {*left} <= {"0:00:00", "0:00:01"}
