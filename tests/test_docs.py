@@ -213,6 +213,12 @@ def test_what_a_page_points_to_is_there(page: Path) -> None:
         assert list(ROOT.glob(named.rstrip("/"))), named
 
 
+def test_every_model_stands_in_the_table_of_systems() -> None:
+    table, _, _ = (ROOT / "docs/systems.md").read_text().partition("\n## ")
+    named = re.findall(r"(?m)^\| `(\w+)` \|", table)
+    assert sorted(named) == sorted(p.stem for p in (ROOT / "conf/model").glob("[!_]*.yaml"))
+
+
 def test_every_override_that_a_page_lists_composes(configure: Callable[..., DictConfig]) -> None:
     texts = [page.read_text() for page in PAGES]
     overrides = [row for text in texts for row in re.findall(r"(?m)^\| `([^`]+=[^`]+)` \|", text)]
