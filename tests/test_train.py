@@ -26,7 +26,7 @@ from src.train import main
 from src.training.experiment import train
 from src.training.module import ColorizationModule
 from src.training.run_folder import folder_name
-from tests.conftest import ROOT, SMALL, TINY
+from tests.conftest import ROOT, SMALL, TINY, run_train
 
 Configure = Callable[..., DictConfig]
 JUDGED = (
@@ -337,6 +337,26 @@ def test_bfloat16_trains_and_the_test_can_be_left_out(
     assert train(config) == {}
     assert np.isfinite(values(metrics(Path(config.run.folder)), "val/ab_mae")).all()
     assert "Everything is in" in capsys.readouterr().out
+
+
+def test_what_training_draws_does_not_depend_on_where_a_run_was_resumed(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = ColorizationModule.training_step
+    drawn: list[tuple[int, int, float]] = []
+
+    def drawing(self: ColorizationModule, batch: Any, batch_idx: int) -> None:
+        drawn.append((self.current_epoch, batch_idx, torch.rand(1).item()))  # as dropout does
+        step(self, batch, batch_idx)
+
+    monkeypatch.setattr(ColorizationModule, "training_step", drawing)
+    given = (*TINY, "model=cnn", "data=folder", f"data.root={photos}")
+    run_train(tmp_path, *given, "trainer.max_epochs=2", "hydra.run.dir=whole")
+    whole, drawn[:] = [*drawn], []
+    run_train(tmp_path, *given, "hydra.run.dir=run")
+    run_train(tmp_path, "resume=run", "trainer.max_epochs=2")
+    assert drawn == whole
+    assert len({number for _, _, number in drawn}) == len(drawn)
 
 
 def assert_tells_how_to_resume(printed: str) -> None:

@@ -102,10 +102,12 @@ def _train(config: DictConfig) -> dict[str, float]:
 def _seeded_by_epoch(seed: int) -> LambdaCallback:
     """Let what is drawn in training, as by dropout, not depend on where a run was resumed."""
 
-    def draw_anew(trainer: lightning.Trainer, *_: Any) -> None:
-        torch.manual_seed(mixed_seed(seed, trainer.current_epoch, trainer.global_rank))
+    # Not when an epoch starts: but for a process's first one, the loader draws a number after that.
+    def draw_anew(trainer: lightning.Trainer, *batch: Any) -> None:
+        if batch[-1] == 0:
+            torch.manual_seed(mixed_seed(seed, trainer.current_epoch, trainer.global_rank))
 
-    return LambdaCallback(on_train_epoch_start=draw_anew)
+    return LambdaCallback(on_train_batch_start=draw_anew)
 
 
 def _when_pictures_are_found(config: DictConfig) -> LambdaCallback:
