@@ -1,5 +1,6 @@
 """The page of a sweep: what its systems cost and reach, and the same pictures coloured by each."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ def write(folder: Path, runs: Sequence[Run], monitor: str, mode: Mode) -> None:
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(run.group, []).append(run)
+    groups = dict(sorted(groups.items(), key=lambda item: _rank(item[1], mode)))
     tested = [run for run in runs if run.figures]
     text = plots.page(
         Path(__file__).with_name(PAGE),
@@ -50,6 +52,13 @@ def write(folder: Path, runs: Sequence[Run], monitor: str, mode: Mode) -> None:
         order="lowest" if mode == "min" else "highest",
     )
     files.write_text(folder / PAGE, text)
+
+
+def _rank(runs: Sequence[Run], mode: Mode) -> float:
+    """Say how early a group comes: the lower, the earlier; by the mean over its seeds."""
+    scores = [run.score for run in runs if run.score is not None]
+    mean = statistics.mean(scores) if scores else math.inf
+    return mean if mode == "min" or not scores else -mean
 
 
 def _row(name: str, runs: Sequence[Run]) -> Row:

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from src import train
-from src.sweeps import ranking
+from src.sweeps import page, ranking
 from src.training import run_folder
 from tests.conftest import ROOT, TINY
 
@@ -125,6 +126,21 @@ def test_the_story_trains_each_system_by_its_rate(
     metrics = read(only_sweep() / "model-cnn" / "metrics.csv")
     # 0.2 x 120 crops, in batches of 4.
     assert max(int(row["step"]) for row in metrics if row["train/g_loss"]) == 24 / 4 - 1
+
+
+@pytest.mark.parametrize(("mode", "order"), [("min", "steady lucky"), ("max", "lucky steady")])
+def test_the_page_ranks_systems_by_their_means_over_seeds(
+    tmp_path: Path, mode: str, order: str
+) -> None:
+    scores = {"lucky": (1.0, 9.0), "steady": (4.0, 4.0), "failed": (None, None)}
+    runs = [
+        ranking.Run({"model": name, "seed": str(seed)}, "done", "", score, {}, tmp_path)
+        for name, own in scores.items()
+        for seed, score in enumerate(own)
+    ]
+    page.write(tmp_path, runs, "val/ab_mae", mode)
+    heads = re.findall(r"<tr><th>model=(\w+)", (tmp_path / "sweep.html").read_text())
+    assert heads == [*order.split(), "failed"]
 
 
 @pytest.mark.slow
