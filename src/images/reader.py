@@ -73,8 +73,9 @@ class PillowFile:
             return None
         if short_side is not None:
             image.draft(None, (short_side, short_side))
-        turned = ImageOps.exif_transpose(image)
-        return turned.convert("RGB") if turned.mode == "L" else turned
+        ImageOps.exif_transpose(image, in_place=True)
+        image.load()  # which turning does only where there is something to turn
+        return image.convert("RGB") if image.mode == "L" else image
 
     def raster(self, _: int, short_side: int | None = None) -> Raster:
         """Read it. Args: short_side: of which a JPEG may be decoded smaller, but not below."""
