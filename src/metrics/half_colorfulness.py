@@ -40,15 +40,17 @@ class Curve(NamedTuple):
 def curve(picture: LabPicture, truth: LabPicture) -> Curve:
     """Measure a colouring along FACTORS; what leaves sRGB is clipped before it is measured."""
     seen, true = _spread(picture), _spread(truth)
-    errors, colors = [], []
-    for factor in FACTORS:
-        rgb = color.L_ab_to_rgb(seen.L, seen.ab * factor)
-        _, ab = color.rgb_to_L_ab(rgb)
-        errors.append(ab_mae(ab, true.ab))
-        colors.append(colorfulness(rgb))
+    # All factors at once: so few pixels take less time than the calls of that many conversions.
+    factors = torch.tensor(FACTORS).to(seen.ab).view(-1, 1, 1, 1, 1)
+    ab = seen.ab * factors
+    rgb = color.L_ab_to_rgb(seen.L.expand_as(ab[:, :, :1]).flatten(0, 1), ab.flatten(0, 1))
+    _, shown = color.rgb_to_L_ab(rgb)
+    errors = ab_mae(shown, true.ab.expand_as(ab).flatten(0, 1))
+    colors = colorfulness(rgb)
     zero = ab_mae(torch.zeros_like(true.ab), true.ab)
     true_colors = colorfulness(true.rgb)
-    return Curve(torch.stack(errors, dim=1), torch.stack(colors, dim=1), zero, true_colors)
+    each = [figure.view(len(FACTORS), -1).T for figure in (errors, colors)]
+    return Curve(each[0], each[1], zero, true_colors)
 
 
 def _spread(picture: LabPicture) -> LabPicture:
