@@ -114,19 +114,21 @@ def hues(
     panels = figure.subplots(1, len(shares), squeeze=False, sharey=True)[0]
     for (name, table), axis in zip(shares.items(), panels, strict=True):
         count, levels = table.shape
+        turns = np.arange(count) / count
+        # Lab's red, yellow, green and blue lie near these hues of HSV.
+        angles = np.interp(turns, [0, 0.25, 0.5, 0.75, 1], [0.93, 1.15, 1.4, 1.6, 1.93]) % 1
         below = np.zeros(count)
         for level in range(levels):
-            for hue in range(count):
-                # Lab's red, yellow, green and blue lie near these hues of HSV.
-                turn = hue / count
-                angle = np.interp(turn, [0, 0.25, 0.5, 0.75, 1], [0.93, 1.15, 1.4, 1.6, 1.93])
-                shade = hsv_to_rgb((angle % 1, 0.3 + 0.7 * level / max(1, levels - 1), 0.85))
-                axis.bar(hue, 100 * table[hue, level], bottom=100 * below[hue], color=shade)
-            below += table[:, level]
+            chroma = 0.3 + 0.7 * level / max(1, levels - 1)
+            shades = [hsv_to_rgb((angle, chroma, 0.85)) for angle in angles]
+            heights = 100 * table[:, level]
+            axis.bar(range(count), heights, bottom=below, color=shades)
+            below += heights
         axis.set(title=name, xlabel="hue", xticks=np.arange(0, count, count / 4))
         axis.set_xticklabels(["+a*", "+b*", "-a*", "-b*"])
     panels[0].set_ylabel("% of pixels")
-    figure.tight_layout()
+    # A tight layout would take as long as the drawing.
+    figure.subplots_adjust(0.17 / len(shares), 0.16, 0.995, 0.9, wspace=0.04)
     return _rendered(figure)
 
 
