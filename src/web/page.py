@@ -41,8 +41,9 @@ CSS = """.gradio-container { max-width: 62rem !important; margin: 0 auto; }
 @media (max-width: 30rem) {
   .tab-wrapper button { padding: 0 0.4rem !important; font-size: 0.9rem !important; }
 }
-#variants .grid-wrap { max-height: none; overflow: visible; }
-#variants .thumbnail-lg { aspect-ratio: auto; }"""
+#variants .grid-wrap { min-height: 0; max-height: none; overflow: visible; }
+#variants .thumbnail-lg { aspect-ratio: auto; }
+#doubts .icon-button-wrapper { display: none; }"""
 
 
 def serve(models: Mapping[str, Colorizer], folder: Path, port: int) -> None:

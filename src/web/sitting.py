@@ -27,8 +27,9 @@ from src.web import drawing as drawings
 from src.web.drawing import Drawing, Stroke
 
 PREVIEW = 1280  # pixels of the long side
-DOT = 1 / 80  # of the short side: the radius of dabs as they are shown
-LINE = 2  # pixels of the preview: half the width of strokes as they are shown
+# As strokes are shown, of the preview's short side: the radius of a dab, half the width of others,
+# and each of their two rims.
+DOT, LINE, RIM = 1 / 80, 1 / 260, 1 / 520
 SMOOTH = 2  # times the preview's size, at which marks are drawn
 GUESSED, MOST = "#ff7a00", 0.9  # colour of an uncertainty map over a photo, and its most
 SURE = 10.0  # Lab units of uncertainty: nowhere is more clear, and it spans as much at least
@@ -190,9 +191,9 @@ class Sitting:
         draw, scale = ImageDraw.Draw(marks), marks.width / self.size[0]
         for stroke in self.drawing.strokes:
             path = [((x + 0.5) * scale, (y + 0.5) * scale) for x, y in stroke.path]
-            radius = LINE if len(path) > 1 else max(4, DOT * min(image.size))
-            for rim, ink in ((2, "black"), (1, "white"), (0, stroke.rgb or "white")):
-                wide = SMOOTH * (radius + rim)
+            radius = LINE if len(path) > 1 else DOT
+            for rims, ink in ((2, "black"), (1, "white"), (0, stroke.rgb or "white")):
+                wide = max(2 + rims, (radius + rims * RIM) * min(marks.size))
                 draw.line(path, ink, round(2 * wide), joint="curve")
                 for x, y in (path[0], path[-1]):
                     draw.ellipse([x - wide, y - wide, x + wide, y + wide], ink)
