@@ -30,7 +30,7 @@ def train(config: DictConfig) -> dict[str, float]:
     config = run_folder.self_contained(config)
     folder = Path(config.run.folder)
     _check(config, folder)
-    with run_folder.locked(folder):
+    with run_folder.locked(folder), launcher.ending_by_ctrl_c():
         must_launch = launcher.must_be_launched(config.trainer)
         return launcher.launch(_train, config) if must_launch else _train(config)
 

@@ -6,7 +6,8 @@ import signal
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -138,6 +139,17 @@ def _rank(train: Train, config: dict[str, Any], folder: str) -> dict[str, float]
             raise
         (Path(folder) / f"rank{rank}.txt").write_text(errors.in_one_line(error))
         sys.exit(1)
+
+
+@contextmanager
+def ending_by_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C leave the block as such: Lightning makes an end with status 1 of it."""
+    try:
+        yield
+    except SystemExit as ended:
+        if isinstance(ended.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
 
 
 class EndAtSigterm(Callback):

@@ -37,7 +37,7 @@ def pretrain(config: DictConfig) -> Path:
     config = run_folder.self_contained(config)
     folder = Path(config.run.folder)
     _check(config, folder)
-    with run_folder.locked(folder):
+    with run_folder.locked(folder), launcher.ending_by_ctrl_c():
         quieten()
         data: ColorizationData = instantiate(config.data)
         data.overfit_batches = config.trainer.overfit_batches
