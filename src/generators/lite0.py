@@ -134,7 +134,11 @@ class SameConv(nn.Conv2d):
         if self._learns_slowly(x):
             padded = F.pad(x.bfloat16(), self.around).contiguous(memory_format=torch.channels_last)
             return DepthwiseConv.apply(padded, self.weight.bfloat16(), self.stride[0])
-        return super().forward(x if any(self.padding) else F.pad(x, self.around))
+        if any(self.padding):
+            return super().forward(x)
+        if self.groups > 1 and not self.weight.requires_grad:  # nor is its slow backward pass asked
+            return F.conv2d(x, self._wider(), None, self.stride, self.around[1], 1, self.groups)
+        return super().forward(F.pad(x, self.around))
 
     @torch.no_grad()
     def pad_evenly(self) -> None:
@@ -145,9 +149,11 @@ class SameConv(nn.Conv2d):
         """
         if any(self.padding) or self.groups == 1:
             return
-        wider = F.pad(self.weight, (1, 0, 1, 0)).contiguous(memory_format=torch.channels_last)
-        self.weight = nn.Parameter(wider, requires_grad=False)
+        self.weight = nn.Parameter(self._wider(), requires_grad=False)
         self.padding = (self.around[1], self.around[1])
+
+    def _wider(self) -> Tensor:
+        return F.pad(self.weight, (1, 0, 1, 0)).contiguous(memory_format=torch.channels_last)
 
     def _learns_slowly(self, x: Tensor) -> bool:
         """Tell whether oneDNN's backward pass is the slow one: of 5x5 kernels, and of strides."""

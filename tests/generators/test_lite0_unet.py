@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 import torch
 
+from src.generators.lite0 import SameConv
 from src.generators.lite0_unet import Lite0Classes, Lite0UNet
 from tests.generators.contract import GeneratorContract
 
@@ -45,6 +46,14 @@ def test_the_lite0_unet_keeps_its_first_blocks_as_imagenet_made_them() -> None:
     assert "encoder._blocks.3._bn2.running_mean" in changed
     frozen = ("encoder._conv_stem", "encoder._bn0", *(f"encoder._blocks.{i}." for i in range(3)))
     assert not any(key.startswith(frozen) for key in changed)
+
+
+def test_what_stays_frozen_is_padded_as_what_learns() -> None:
+    torch.manual_seed(0)
+    conv = SameConv(4, 4, 3, stride=2, groups=4)
+    x = torch.rand(2, 4, 8, 6)
+    learning = conv(x)
+    torch.testing.assert_close(conv.requires_grad_(False)(x), learning.detach())
 
 
 @pytest.mark.parametrize(
