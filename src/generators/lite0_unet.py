@@ -1,7 +1,7 @@
 """A light U-Net whose encoder knows ImageNet."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,8 @@ from src.generators.ab_bins import JointBins
 from src.generators.blocks import DoubleConv
 from src.generators.lite0 import TAPS
 from src.generators.lite0_generator import Lite0Generator, enlarged
+
+WIDE = 16  # pixels of a level's side from which enlarging and convolving in one pays on CPUs
 
 
 class Lite0UNet(Lite0Generator):
@@ -31,7 +33,7 @@ class Lite0UNet(Lite0Generator):
             raise ValueError(f"expected {len(skips)} decoder_channels, got {len(decoder_channels)}")
         widths = (deepest, *decoder_channels)
         self.merges = nn.ModuleList(
-            DoubleConv(below + skip, width)
+            Merge(below + skip, width)
             for below, skip, width in zip(widths, reversed(skips), decoder_channels, strict=False)
         )
         self.width = widths[-1]
@@ -48,10 +50,41 @@ class Lite0UNet(Lite0Generator):
     def decoded(self, encoded: list[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b c i j"]:
         *skips, x = encoded
         for merge in self.merges:
-            skip = skips.pop()
-            x = F.interpolate(x, skip.shape[-2:], mode="nearest")
-            x = merge(torch.cat([x, skip], dim=1))
+            x = merge(x, skips.pop())
         return x
+
+
+class Merge(DoubleConv):
+    """A level of the decoder: what comes from below, twice as large, beside the encoder's."""
+
+    def forward(  # type: ignore[override]  # which takes two
+        self, x: Float[Tensor, "b c i j"], skip: Float[Tensor, "b d h w"]
+    ) -> Float[Tensor, "b e h w"]:
+        first, *others = self
+        if self.training and x.device.type == "cpu" and skip.shape[-1] >= WIDE:
+            weight = cast(nn.Conv2d, first).weight
+            x = _enlarged_and_convolved(x, weight[:, : x.shape[1]])
+            x = x + F.conv2d(skip, weight[:, -skip.shape[1] :], padding=1)
+        else:
+            x = F.interpolate(x, skip.shape[-2:], mode="nearest")
+            x = first(torch.cat([x, skip], dim=1))
+        for layer in others:
+            x = layer(x)
+        return x
+
+
+def _enlarged_and_convolved(
+    x: Float[Tensor, "b c i j"], weight: Float[Tensor, "d c 3 3"]
+) -> Float[Tensor, "b d h w"]:
+    """Repeat each pixel twice either way and convolve, to rounding, in half of the time.
+
+    Of the nine products of a pixel's channel four are left, since its neighbours are often equal: a
+    transposed convolution of stride 2, whose kernel is a square of ones convolved with this one.
+    """
+    kernel = F.pad(weight.transpose(0, 1).flip(2, 3), (1, 1, 1, 1))
+    kernel = kernel[..., :-1, :] + kernel[..., 1:, :]
+    kernel = kernel[..., :-1] + kernel[..., 1:]
+    return F.conv_transpose2d(x, kernel, stride=2, padding=1)
 
 
 class Lite0Classes(Lite0UNet):

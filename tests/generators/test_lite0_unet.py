@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 import torch
 
+from src.generators import lite0_unet
 from src.generators.lite0 import SameConv
 from src.generators.lite0_unet import Lite0Classes, Lite0UNet
 from tests.generators.contract import GeneratorContract
@@ -46,6 +47,26 @@ def test_the_lite0_unet_keeps_its_first_blocks_as_imagenet_made_them() -> None:
     assert "encoder._blocks.3._bn2.running_mean" in changed
     frozen = ("encoder._conv_stem", "encoder._bn0", *(f"encoder._blocks.{i}." for i in range(3)))
     assert not any(key.startswith(frozen) for key in changed)
+
+
+def test_enlarging_and_convolving_in_one_learns_what_both_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    network = Lite0UNet([8, 8, 8, 8], 3).double().train()
+    L = torch.rand(2, 1, 64, 96, dtype=torch.float64)
+
+    def learned() -> tuple[torch.Tensor, list[torch.Tensor]]:
+        network.zero_grad()
+        ab = network(L)
+        ab.square().sum().backward()
+        return ab.detach(), [p.grad for p in network.parameters() if p.grad is not None]
+
+    ab, gradients = learned()
+    monkeypatch.setattr(lite0_unet, "WIDE", 10_000)
+    plain_ab, plain_gradients = learned()
+    torch.testing.assert_close(ab, plain_ab)
+    torch.testing.assert_close(gradients, plain_gradients)
 
 
 def test_what_stays_frozen_is_padded_as_what_learns() -> None:
