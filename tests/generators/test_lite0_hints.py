@@ -62,6 +62,7 @@ def test_without_hints_it_gives_the_automatic_networks_colors_bit_for_bit(
 def test_a_bold_hint_says_less_of_what_it_does_not_touch_than_a_mild_one(
     network: Lite0Hints,
 ) -> None:
+    torch.nn.init.zeros_(network.hints.refinement.change.weight)
     L = torch.zeros(1, 1, 64, 64)
     L[..., 32:] = 0.9
     before = network(L)
