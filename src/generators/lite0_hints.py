@@ -18,6 +18,7 @@ KERNELS, KERNEL_CHANNELS = 4, 16
 WIDTHS = (48, 64, 96)  # of the refinement, at 1/4, 1/8 and 1/16 of the size
 MOST_MARKS = 512  # beyond which neighbouring cells with hints are taken together
 AT_ONCE = 2**24  # covariances
+REMEMBERED, MOST_REMEMBERED = 3, 2**19  # the views of a picture; of so many pixels each at most
 CARRIED = 0.3  # of a difference of ab in [-1, 1], at most, to the rest of the picture
 SCALE = 10.0  # by which ab are multiplied where a convolution sees them
 
@@ -38,6 +39,7 @@ class Lite0Hints(Lite0Palette):
         self.requires_grad_(False)
         deepest = [*TAPS.values()][-1]
         self.hints = HintBranch([deepest, *others["decoder_channels"]])
+        self._latest: list[tuple[Tensor, tuple[list[Tensor], Tensor]]] = []
 
     def train(self, mode: bool = True) -> "Lite0Hints":
         super().train(mode)
@@ -56,18 +58,10 @@ class Lite0Hints(Lite0Palette):
 
         Args: hint_ab: of which counts what lies within hint_mask.
         """
-        *skips, x = self.encoded(L)
-        levels = [x]
-        for merge in self.merges:
-            levels.append(merge(levels[-1], skips.pop()))
-        ab = (
-            HISTOGRAMS.ab(self.head(levels[-1]) / self.histogram_temperature)
-            if self.temperature is None
-            else self.bins.ab(self.classes(levels[-1]))
-        )
-        predicted = enlarged(ab, CELL, L)
         if hint_ab is None or hint_mask is None or not hint_mask.any():
-            return predicted
+            return enlarged(self._automatic(L)[1], CELL, L)
+        levels, ab = self._automatic(L) if self.training else self._automatic_once(L)
+        predicted = enlarged(ab, CELL, L)
         padded = pad_to_multiple(L, STRIDE)
         asked = hint_ab - predicted
         if self.training:
@@ -76,6 +70,30 @@ class Lite0Hints(Lite0Palette):
             difference = self._careful(padded, levels, ab, asked, hint_mask)
         height, width = L.shape[-2:]
         return (predicted + difference[..., :height, :width]).clamp(-1, 1)
+
+    def _automatic(
+        self, L: Float[Tensor, "b 1 h w"]
+    ) -> tuple[list[Float[Tensor, "b _ _ _"]], Float[Tensor, "b 2 i j"]]:
+        """Return the features, coarsest first, and the ab that the automatic network predicts."""
+        *skips, x = self.encoded(L)
+        levels = [x]
+        for merge in self.merges:
+            levels.append(merge(levels[-1], skips.pop()))
+        if self.temperature is None:
+            return levels, HISTOGRAMS.ab(self.head(levels[-1]) / self.histogram_temperature)
+        return levels, self.bins.ab(self.classes(levels[-1]))
+
+    def _automatic_once(
+        self, L: Float[Tensor, "b 1 h w"]
+    ) -> tuple[list[Float[Tensor, "b _ _ _"]], Float[Tensor, "b 2 i j"]]:
+        """Return the same, remembered of the latest pictures: a person gives hint after hint."""
+        for seen, found in self._latest:
+            if seen.device == L.device and torch.equal(seen, L):
+                return found
+        found = self._automatic(L)
+        if L.numel() <= MOST_REMEMBERED:
+            self._latest = [*self._latest, (L, found)][-REMEMBERED:]
+        return found
 
     def _careful(
         self,

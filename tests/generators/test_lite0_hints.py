@@ -59,6 +59,24 @@ def test_without_hints_it_gives_the_automatic_networks_colors_bit_for_bit(
     assert torch.equal(network(L, ab, mask & False), expected)
 
 
+def test_the_frozen_part_sees_a_picture_once_for_many_hints(network: Lite0Hints) -> None:
+    seen = []
+    handle = network.encoder.register_forward_hook(lambda *_: seen.append(1))
+    L, other = random_L(2, 50, 37).split(1)
+    with torch.inference_mode():
+        first, again, of_other = (
+            network(one, *hints_at(torch.full((1, 2, 50, 37), 0.1), (20, x)))
+            for one, x in ((L, 20), (L, 30), (other, 30))
+        )
+        handle.remove()
+        network._latest.clear()
+        anew = network(L, *hints_at(torch.full((1, 2, 50, 37), 0.1), (20, 30)))
+    assert len(seen) == 2
+    assert torch.equal(again, anew)
+    assert not torch.equal(first, again)
+    assert not torch.equal(of_other, again)
+
+
 def test_a_bold_hint_says_less_of_what_it_does_not_touch_than_a_mild_one(
     network: Lite0Hints,
 ) -> None:
