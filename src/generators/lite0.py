@@ -136,7 +136,7 @@ class SameConv(nn.Conv2d):
             return DepthwiseConv.apply(padded, self.weight.bfloat16(), self.stride[0])
         if any(self.padding):
             return super().forward(x)
-        # Nor is its slow backward pass asked. ONNX Runtime refuses kernels that are padded at a run.
+        # Nor is its slow backward pass asked. ONNX Runtime takes no kernel that is padded at a run.
         frozen = self.groups > 1 and not self.weight.requires_grad
         if frozen and not torch.compiler.is_exporting():
             return F.conv2d(x, self._wider(), None, self.stride, self.around[1], 1, self.groups)
