@@ -226,7 +226,8 @@ class ColorizationData(lightning.LightningDataModule, ABC):
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         L, ab = color.uint8_to_L_ab(batch["rgb"])
-        L = color.toned(L, batch["tone"])
+        if self.tone:
+            L = color.toned(L, batch["tone"])
         if "age" in batch:
             L = aged(L, batch["age"])
         return {"L": L, "ab": ab, "name": batch["name"]}
