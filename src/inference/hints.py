@@ -116,12 +116,14 @@ def read(path: Path, samples: ndarray) -> Strokes:
     else:
         strokes = _of_picture(path, samples)
     share = strokes.mask.mean()
+    table = path.suffix.lower() == CSV
     if not share:
-        how = f"write lines of {_columns()}" if path.suffix.lower() == CSV else DRAW
+        how = f"write lines of {_columns()}" if table else DRAW
         raise UserError(f"{path} holds no hint: {how}")
     if share > NEARLY_ALL:
+        how = "give fewer places or smaller radii" if table else DRAW
         raise UserError(
-            f"{path} gives colours to {share:.0%} of the photo: expected strokes; {DRAW}"
+            f"{path} gives colours to {share:.0%} of the photo: expected strokes; {how}"
         )
     return strokes
 

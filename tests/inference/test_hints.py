@@ -170,3 +170,10 @@ def test_wrong_pictures_are_told_in_one_line(
     with pytest.raises(UserError) as told:
         hints.read(path, photo((30, 20)))
     assert said in str(told.value)
+
+
+def test_a_table_that_covers_nearly_all_is_told_of_places_and_radii(tmp_path: Path) -> None:
+    path = tmp_path / "hints.csv"
+    path.write_text("15,10,#a02020,30\n")
+    with pytest.raises(UserError, match="give fewer places or smaller radii"):
+        hints.read(path, photo((30, 20)))
