@@ -1,5 +1,6 @@
 """ICC profiles: from what a file's samples mean to sRGB."""
 
+import struct
 from functools import cache, lru_cache
 from typing import Any
 
@@ -12,13 +13,17 @@ STRIP = 256  # rows; a whole scan at once would be in memory twice
 SAME = 0.75
 GREY, RGB, CMYK, LAB = b"GRAY", b"RGB ", b"CMYK", b"Lab "  # in the words of a profile's header
 NAMES = {GREY: "gray", RGB: "rgb", CMYK: "cmyk", LAB: "lab"}  # in those of imagecodecs
+DATE = slice(24, 36)  # of a header: year, month, day, hour, minute and second, of 16 bits each
+DATED = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
 SRGB_PRIMARIES = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 
 
 @cache
 def srgb() -> bytes:
-    """The profile that every written file carries."""
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    """The profile that every written file carries: the same bytes whenever it is made."""
+    made = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    made[DATE] = DATED  # LittleCMS puts the present second there
+    return bytes(made)
 
 
 @cache

@@ -225,3 +225,17 @@ def test_a_png_may_describe_its_colors_in_numbers(tmp_path: Path) -> None:
         for kind, content in chunks:
             add_chunk(path, kind, content)
         assert np.abs(both_read(path) - expected).max() <= 1, chunks
+
+
+def test_the_profile_in_results_does_not_say_when_it_was_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make = ImageCms.ImageCmsProfile.tobytes
+
+    def later(profile: ImageCms.ImageCmsProfile) -> bytes:
+        made = make(profile)
+        return made[:24] + bytes(byte ^ 1 for byte in made[24:36]) + made[36:]
+
+    first = srgb.__wrapped__()
+    monkeypatch.setattr(ImageCms.ImageCmsProfile, "tobytes", later)
+    assert srgb.__wrapped__() == first
