@@ -46,7 +46,8 @@ class Stopwatch(Callback):
         seen = trainer.callback_metrics
         share = float(seen["val/ab_mae"] / seen["val/ab_mae_constant"])
         print(f"{SAID} {(time.time() - self.began) / 60:.3f} {share:.4f}", flush=True)
-        trainer.should_stop = share <= GOAL
+        if share <= GOAL:
+            trainer.should_stop = True
 
 
 def main(arguments: list[str]) -> None:
