@@ -82,7 +82,8 @@ def predict(
             colouriser wants.
         strokes: hints, of which a colouriser is told that takes them.
         reference: pictures whose colours are an example, for a colouriser that looks at them.
-        saturation: factor of the chroma; a colouriser is told hints that are right after it.
+        saturation: factor of the chroma. Unless it is 1, hints are only corrected, after it: how
+            far they are from what a colouriser sees is not how far they are from what is shown.
     Raises: UserError: if its colours are not finite. MemoryError: if there is too little.
     """
     size, count = image_size or colorizer.image_size, views or colorizer.views
@@ -90,8 +91,8 @@ def predict(
     shown = small_lightnesses(samples, sizes)
     L = shown[-1]
     own = colorizer.predictor
-    told = strokes if colorizer.takes_hints else None
-    each = [_of_view(own, one, told, saturation, reference, mirrored=count > 1) for one in shown]
+    told = strokes if colorizer.takes_hints and saturation == 1 else None
+    each = [_of_view(own, one, told, reference, mirrored=count > 1) for one in shown]
     ab = torch.stack([F.interpolate(one, L.shape[2:], mode="bilinear") for one in each]).mean(dim=0)
     if reference is not None:
         ab = colorizer.followed(L, ab, reference)
@@ -102,15 +103,11 @@ def _of_view(
     colorizer: Colorizer,
     L: Float[Tensor, "1 1 h w"],
     strokes: Strokes | None,
-    saturation: float,
     reference: Reference | None,
     *,
     mirrored: bool,
 ) -> Float[Tensor, "1 2 h w"]:
-    hints = None
-    if strokes is not None:
-        asked, _ = strokes.reduced(L.shape[2], L.shape[3])
-        hints = Hints((asked.ab / max(saturation, 1e-6)).clamp(-1, 1), asked.mask)
+    hints = None if strokes is None else strokes.reduced(L.shape[2], L.shape[3])[0]
     if not mirrored:
         return _seen(colorizer, L, hints, reference)
     both = None if hints is None else Hints(*(torch.cat([one, one.flip(-1)]) for one in hints))

@@ -245,7 +245,7 @@ class Sitting:
             correction = self.correction
             if self.colorizer.takes_hints:
                 prediction = predicted(self.samples, self.colorizer, self.options, strokes)
-                correction = Correction(prediction.L, prediction.ab, told=True)
+                correction = Correction(prediction.L, prediction.ab, told=prediction.told)
             prediction = prediction.corrected(strokes, correction)
         return painted(self.samples, prediction, self.options)
 

@@ -82,9 +82,24 @@ def test_a_colouriser_that_takes_hints_is_given_them_at_its_own_size() -> None:
     rgb, mask = np.zeros((96, 96, 3), np.uint8), np.zeros((96, 96), bool)
     rgb[10, 80], mask[10, 80] = (200, 40, 40), True
     strokes = Strokes(rgb, mask, "a test")
-    for views, saturation in ((1, 1.0), (2, 2.0)):
-        prediction = predict(SAMPLES, Obedient(), None, views, strokes, saturation=saturation)
+    for views in (1, 2):
+        prediction = predict(SAMPLES, Obedient(), None, views, strokes)
         assert prediction.told
         ab = prediction.ab
-        torch.testing.assert_close(ab, strokes.reduced(*ab.shape[2:])[0].ab)  # not twice its chroma
+        torch.testing.assert_close(ab, strokes.reduced(*ab.shape[2:])[0].ab)
         assert ab.abs().sum(dim=1).nonzero().tolist() == [[0, 5, 40]]
+
+
+def test_hints_that_another_chroma_would_change_are_corrected_after_it() -> None:
+    class Untold(Lopsided):
+        takes_hints = True
+
+        def __call__(self, L: Tensor, hints: object = None, reference: object = None) -> Tensor:
+            assert hints is None
+            return super().__call__(L)
+
+    rgb, mask = np.zeros((96, 96, 3), np.uint8), np.zeros((96, 96), bool)
+    rgb[10, 80], mask[10, 80] = (200, 40, 40), True
+    prediction = predict(SAMPLES, Untold(), strokes=Strokes(rgb, mask, "a test"), saturation=1.5)
+    assert not prediction.told
+    torch.testing.assert_close(prediction.ab, predict(SAMPLES, Untold()).ab * 1.5)
