@@ -19,7 +19,7 @@ NEAR = 0.35  # short sides: the same, of places
 UNLIKE, LIKE = 0.3, 0.7  # likeness, from nothing to all
 # Lengths of differences of ab in [-1, 1]. A person who asks for a colour far from the predicted one
 # means the thing that they touched; one near it tells more of the whole picture. On hints that are
-# drawn from the truth, and do tell of all of it, this costs 0.1 to 0.4 dB; without it, one red dot
+# drawn from the truth, and do tell of all of it, this costs up to 0.3 dB; without it, one red dot
 # turned a grey photo red.
 MILD, BOLD = 0.25, 0.45
 
