@@ -16,6 +16,7 @@ from numpy import ndarray
 from skimage.color import lab2rgb
 
 from src.color import HUES
+from src.evaluation.results import Vividness
 from src.metrics.bootstrap import Interval
 from src.metrics.regions import BINS
 
@@ -50,6 +51,7 @@ STYLE: Any = {
 }
 WIDTH = 5.2  # inches, so that words of 10 points can be read on a phone, too
 LONG_NAME = 18  # letters from which a column of the legend is as wide as the figure
+MOST_COLORFUL, MOST_ERROR = 100.0, -20.0  # percent, to which lines of error and colour are drawn
 MAP_LIMIT = 30.0  # CIEDE2000 at which a heat map has its strongest colour
 Curve = Sequence[tuple[float, float]]
 
@@ -109,6 +111,32 @@ def by_hints(found: Mapping[str, Mapping[int, Interval]], models: Sequence[str],
         axis.set(xlabel="hints", ylabel=label)
         axis.grid(axis="y", alpha=0.25)
         _legend(figure, found)
+        return _svg(figure)
+
+
+def by_saturation(found: Mapping[str, Sequence[Vividness]], models: Sequence[str]) -> str:
+    """Draw each colouriser's line of error against colour as its chroma is scaled."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 3.2 + _legend_height(models)), layout="constrained")
+        axis = figure.subplots()
+        axis.axhline(0, color=REFERENCE, linestyle=":")
+        lowest = 0.0
+        for name in models:
+            shown = [one for one in found[name] if one.colorfulness <= MOST_COLORFUL]
+            x, y = np.array([(one.colorfulness, one.under_zero) for one in shown]).T
+            shade = color_of(name, models)
+            axis.plot(x, y, color=shade, label=name, linewidth=1.5)
+            (own,) = (one for one in found[name] if one.factor == 1)
+            axis.plot(own.colorfulness, own.under_zero, "o", color=shade, markersize=7)
+            lowest = min(lowest, own.under_zero, *y)
+        axis.set(
+            xlabel="colourfulness, % of the truths'",
+            ylabel="ab-MAE under zero's, %",
+            xlim=(0, None),
+            ylim=(max(lowest, MOST_ERROR), None),
+        )
+        axis.grid(alpha=0.25)
+        _legend(figure, models)
         return _svg(figure)
 
 

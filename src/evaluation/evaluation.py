@@ -281,6 +281,7 @@ def _content(
         "models": field.models,
         "colorizers": found,
         "frechet_images": len(judged.pictures),
+        "by_saturation": results.by_saturation(judged),
         "differences": results.differences(judged, field.models),
         "where": results.where(judged),
         "sets": results.by_set(judged, guard.chosen.classes, field.models),

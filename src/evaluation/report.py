@@ -99,6 +99,7 @@ def write(
         set_figures=results.SET_FIGURES,
         groups=pictures,
         interval_chart=_markup(charts.intervals(delta_e2000, models, label)),
+        saturation_chart=_markup(charts.by_saturation(content["by_saturation"], models)),
         hue_charts=_hue_charts(content),
         confusions={name: _markup(chart) for name, chart in confusions.items()},
         swatches=charts.swatches(),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -67,6 +67,18 @@ MEANING = {
 }
 
 
+class Vividness(NamedTuple):
+    """A colouriser with its chroma scaled.
+
+    Attributes: factor: of the chroma; colorfulness: percent of the truths'; under_zero: percent by
+        which ab-MAE is under that of ab = 0.
+    """
+
+    factor: float
+    colorfulness: float
+    under_zero: float
+
+
 @dataclass(frozen=True)
 class Difference:
     """What `one` scores minus what `other` scores on the same pictures, by figure."""
@@ -112,6 +124,20 @@ def _under_zero_at_half(rows: Sequence[Float[ndarray, " columns"]]) -> Interval 
         return 100 * half_colorfulness.error_under_zero(error, colors, means[:, -2], means[:, -1])
 
     return bootstrap.of_means(np.stack(rows), figure)
+
+
+def by_saturation(judged: Judged) -> dict[str, list[Vividness]]:
+    """Return where each colouriser stands with its chroma scaled by each of FACTORS."""
+    count = len(half_colorfulness.FACTORS)
+    found = {}
+    for name, rows in judged.curves.items():
+        *means, zero_error, true_colors = np.mean(rows, axis=0).tolist()
+        each = zip(half_colorfulness.FACTORS, means[:count], means[count:], strict=True)
+        found[name] = [
+            Vividness(factor, 100 * colors / true_colors, 100 * (1 - error / zero_error))
+            for factor, error, colors in each
+        ]
+    return found
 
 
 def differences(judged: Judged, models: Sequence[str]) -> list[Difference]:
@@ -225,7 +251,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Interval):
+    if isinstance(value, Interval | Vividness):
         return value._asdict()
     if isinstance(value, Difference):
         return {"one": value.one, "other": value.other, **_plain(value.figures)}

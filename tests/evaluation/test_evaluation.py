@@ -246,6 +246,13 @@ def test_the_truth_as_a_prediction_has_no_error(
         assert own["few"]["frechet_lite0"]["mean"] == pytest.approx(0, abs=1e-4)
         assert own["few"]["under_zero_at_half"]["mean"] == pytest.approx(50, abs=5)
         assert "under_zero_at_half" not in own[ZERO]
+        lines = figures_of(Path(protocol))["by_saturation"]
+        (at,) = (one for one in lines["few"] if one["factor"] == 1)
+        assert at["colorfulness"] == pytest.approx(100, abs=0.1)
+        assert at["under_zero"] == pytest.approx(100, abs=0.1)
+        # What lacks a share of the chroma lacks it of the error's distance to grey, too.
+        (half,) = (one for one in lines["few"] if one["factor"] == 0.5)
+        assert half["under_zero"] == pytest.approx(50, abs=1)
         assert f"), {protocol};" in capsys.readouterr().out
 
 
