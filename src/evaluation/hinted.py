@@ -16,6 +16,7 @@ from skimage.segmentation import slic
 from src import color, files, metrics, pace
 from src.colorizers.colorizer import Colorizer
 from src.colorizers.correction import Correction
+from src.colorizers.scene import Scene
 from src.evaluation.examples import Example, Examples
 from src.evaluation.judge import Judge, read
 from src.inference.hints import RADIUS, Strokes
@@ -141,11 +142,12 @@ def _painted(
 ) -> list[UInt8[ndarray, "h w 3"]]:
     """Colour a picture as src.colorize does, once for each of the hints."""
     found = []
-    prediction = correction = None
+    prediction = correction = scene = None
     for own in strokes:
         if prediction is None or colorizer.takes_hints:
             prediction = predict(samples, colorizer, strokes=own)
-            correction = Correction(prediction.L, prediction.ab, told=prediction.told)
+            scene = scene or Scene(prediction.L)
+            correction = Correction(scene, prediction.ab, told=prediction.told)
         hinted = prediction.corrected(own, correction) if own.mask.any() else prediction
         found.append(paint(samples, hinted).samples)
     return found

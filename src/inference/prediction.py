@@ -56,9 +56,10 @@ class Prediction:
         Raises: UserError: as Correction.
         """
         from src.colorizers.correction import Correction  # brings SciPy
+        from src.colorizers.scene import Scene
 
-        correction = correction or Correction(self.L, self.ab, told=self.told)
-        hints, places = strokes.reduced(*correction.size)
+        correction = correction or Correction(Scene(self.L), self.ab, told=self.told)
+        hints, places = strokes.reduced(*correction.scene.size)
         return replace(self, ab=correction(hints), places=places)
 
 

@@ -15,6 +15,7 @@ from src.colorizers.colorizer import Colorizer
 from src.colorizers.correction import Correction
 from src.colorizers.palette import Palette, Shade
 from src.colorizers.proposals import proposals
+from src.colorizers.scene import Scene
 from src.errors import UserError
 from src.images import Photo
 from src.images.photo import over_white
@@ -223,7 +224,7 @@ class Sitting:
             colorizer=colorizer,
             options=options,
             prediction=prediction,
-            correction=Correction(prediction.L, prediction.ab),
+            correction=Correction(Scene(prediction.L), prediction.ab),
             painted=painted(self.samples, prediction, options),
             drawing=Drawing(),
             past=(),
@@ -245,7 +246,7 @@ class Sitting:
             correction = self.correction
             if self.colorizer.takes_hints:
                 prediction = predicted(self.samples, self.colorizer, self.options, strokes)
-                correction = Correction(prediction.L, prediction.ab, told=prediction.told)
+                correction = Correction(correction.scene, prediction.ab, told=prediction.told)
             prediction = prediction.corrected(strokes, correction)
         return painted(self.samples, prediction, self.options)
 
@@ -269,7 +270,7 @@ def begin(photo: Path, network: Colorizer, options: Options) -> Sitting:
         samples,
         (width, height),
         prediction,
-        Correction(prediction.L, prediction.ab),
+        Correction(Scene(prediction.L), prediction.ab),
         Palette(network, prediction.L, prediction.ab),
         painted(samples, prediction, options),
         pages=len(file.sizes),

@@ -3,9 +3,9 @@ import torch
 from torch import Tensor
 
 from src.color import AB_RANGE
-from src.colorizers import correction
 from src.colorizers.colorizer import Hints
 from src.colorizers.correction import Correction
+from src.colorizers.scene import Scene
 
 
 def scene(size: tuple[int, int] = (64, 96)) -> tuple[Tensor, Tensor]:
@@ -30,7 +30,7 @@ def asked(size: tuple[int, int], *points: tuple[int, int, float, float]) -> Hint
 def test_a_hint_is_met_and_changes_what_is_like_it_more_than_what_is_not() -> None:
     L, ab = scene()
     green = (-0.3, 0.3)
-    corrected = Correction(L, ab)(asked((64, 96), (50, 20, *green)))
+    corrected = Correction(Scene(L), ab)(asked((64, 96), (50, 20, *green)))
     torch.testing.assert_close(corrected[0, :, 50, 20], torch.tensor(green), atol=1e-3, rtol=0)
     moved = (corrected - ab).norm(dim=1)[0]
     assert moved[40:60, 5:40].mean() > 0.25
@@ -40,7 +40,7 @@ def test_a_hint_is_met_and_changes_what_is_like_it_more_than_what_is_not() -> No
 def test_of_a_prediction_that_knew_the_hints_only_their_surface_is_corrected() -> None:
     L, ab = scene()
     hints = asked((64, 96), (50, 20, -0.3, 0.3))
-    corrected = Correction(L, ab, told=True)(hints)
+    corrected = Correction(Scene(L), ab, told=True)(hints)
     torch.testing.assert_close(corrected * hints.mask, hints.ab, atol=1e-3, rtol=0)
     surface, sky = (
         (corrected - ab).norm(dim=1)[0, rows].mean() for rows in (slice(40, 60), slice(28))
@@ -53,7 +53,9 @@ def test_a_bold_hint_fills_what_it_touches_and_leaves_the_rest(told: bool) -> No
     L, ab = torch.full((1, 1, 128, 160), -0.5), torch.zeros(1, 2, 128, 160)
     L += 0.02 * torch.randn(L.shape, generator=torch.Generator().manual_seed(0))
     L[..., 40:90, 50:100] += 0.9
-    moved = Correction(L, ab, told=told)(asked((128, 160), (65, 75, 0.6, 0.4))).norm(dim=1)[0]
+    moved = Correction(Scene(L), ab, told=told)(asked((128, 160), (65, 75, 0.6, 0.4))).norm(dim=1)[
+        0
+    ]
     assert moved[45:85, 55:95].median() > 0.6
     outside = torch.ones_like(moved, dtype=torch.bool)
     outside[36:94, 46:104] = False
@@ -62,26 +64,26 @@ def test_a_bold_hint_fills_what_it_touches_and_leaves_the_rest(told: bool) -> No
 
 def test_without_hints_and_with_hints_that_are_met_nothing_changes() -> None:
     L, ab = scene()
-    correct = Correction(L, ab)
+    correct = Correction(Scene(L), ab)
     assert correct(asked((64, 96))).equal(ab)
     assert correct(asked((64, 96), (50, 20, *ab[0, :, 50, 20].tolist()))).equal(ab)
 
 
 def test_more_strokes_than_marks_are_met_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(correction, "MARKS", 8)
+    monkeypatch.setattr("src.colorizers.correction.MARKS", 8)
     L, ab = scene()
     points = [(y, x, x / 200, -y / 200) for y in range(2, 64, 9) for x in range(3, 96, 11)]
-    corrected = Correction(L, ab)(asked((64, 96), *points))
+    corrected = Correction(Scene(L), ab)(asked((64, 96), *points))
     for y, x, *color in points:
         error = corrected[0, :, y, x] - torch.tensor(color)
         assert error.abs().max() * AB_RANGE < 0.1
 
 
 def test_large_pictures_are_corrected_at_a_smaller_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(correction, "LARGEST_SIDE", 32)
+    monkeypatch.setattr("src.colorizers.scene.LARGEST_SIDE", 32)
     L, ab = scene()
-    correct = Correction(L, ab)
-    assert correct.size == (32, 48)
+    correct = Correction(Scene(L), ab)
+    assert correct.scene.size == (32, 48)
     corrected = correct(asked((32, 48), (25, 10, 0.3, 0.3)))
     assert corrected.shape == ab.shape
     torch.testing.assert_close(corrected[0, :, 51, 21], torch.tensor([0.3, 0.3]), atol=0.05, rtol=0)

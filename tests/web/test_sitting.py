@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from src.colorizers import registry
 from src.colorizers.constants import Constant
 from src.errors import UserError
+from src.generators.lite0 import Lite0
 from src.inference.hints import Line
 from src.inference.result import Options
 from src.web import sitting
@@ -43,6 +45,26 @@ def test_a_dab_is_placed_colored_changed_and_taken_back(begun: Sitting) -> None:
     assert np.array_equal(grey.undone().painted, blue.painted)
     assert np.array_equal(grey.undone().undone().painted, begun.painted)
     assert not grey.undone().undone().undone().past
+
+
+def test_the_network_runs_once_a_photo_whatever_hints_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.radial_gradient("L").resize((300, 200)).save(tmp_path / "a.png")
+    runs, forward = [], Lite0.forward
+
+    def counted(encoder: Lite0, x: Tensor) -> list[Tensor]:
+        runs.append(x.shape)
+        return forward(encoder, x)
+
+    monkeypatch.setattr(Lite0, "forward", counted)
+    begun = sitting.begin(tmp_path / "a.png", registry.from_file(None), Options(size=64))
+    blue = begun.stroked(SPOT, 0.02, keep=False).colored(BLUE)
+    assert runs
+    runs.clear()
+    two = blue.colored(GREY).stroked(STROKE, 0.02, keep=True)
+    assert not np.array_equal(two.painted, blue.painted)
+    assert not runs
 
 
 def test_a_color_can_be_chosen_before_strokes_and_kept_for_several(begun: Sitting) -> None:
