@@ -150,13 +150,13 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def initialize(generator: Generator, path: str | None, branch: str | None = None) -> None:
     """Let a generator start from a checkpoint's, or else from pretrained weights if it has any.
 
-    Args: branch: a part of the generator that stays as it is; the checkpoint need not have it.
+    Args: branch: a part of the generator that stays as it is where the checkpoint lacks it.
 
     Raises: UserError: if they cannot be had, or do not match.
     """
     if path:
         weights = generator_weights(load(Path(path)), Path(path))
-        load_strictly(generator, weights, Path(path), but=branch)
+        load_strictly(generator, weights, Path(path), may_lack=branch)
         return
     try:
         generator.load_pretrained()
@@ -205,21 +205,20 @@ def load_strictly(
     path: Path,
     *,
     assign: bool = False,
-    but: str | None = None,
+    may_lack: str | None = None,
 ) -> None:
     """Load weights of which every key and shape must match.
 
-    Args: but: a part of the network that is left as it is, whatever the weights hold of it.
+    Args: may_lack: a part of the network that is left as it is where the weights have none of it.
 
     Raises: UserError: naming the keys that do not.
     """
-    own, weights = (
-        {key: one for key, one in several.items() if not key.startswith(f"{but}.")}
-        for several in (network.state_dict(), weights)
-    )
+    own, part = network.state_dict(), f"{may_lack}."
+    if may_lack is not None and not any(key.startswith(part) for key in weights):
+        own = {key: one for key, one in own.items() if not key.startswith(part)}
     fault = f"the generator in {path} does not match {type(network).__name__}"
     _require_fitting(weights, own, fault)
-    network.load_state_dict(weights, strict=but is None, assign=assign)
+    network.load_state_dict(weights, strict=may_lack is None, assign=assign)
 
 
 def _require_fitting(

@@ -492,6 +492,11 @@ def test_a_branch_learns_on_a_network_that_stays_as_it_was_bit_for_bit(
     assert kept.keys() == before.keys()
     assert all(torch.equal(one, before[key]) for key, one in kept.items())
     assert made[learnt] > 0
+    # Another training goes on from what this one learnt.
+    last = str(tmp_path / "run/checkpoints/last.ckpt")
+    again = checkpoint.build_generator(configure(f"model={model}", narrow).model.generator)
+    checkpoint.initialize(again, last, learnt.split(".")[1])
+    assert torch.equal(again.state_dict()[learnt.removeprefix("generator.")], made[learnt])
 
 
 @pytest.mark.parametrize(
