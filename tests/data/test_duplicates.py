@@ -1,12 +1,19 @@
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 import skimage.data
 from PIL import Image, ImageOps
 
-from src.data.duplicates import BYTES, fingerprints, near_pairs
+from src.data.duplicates import (
+    BYTES,
+    DHASH_BITS,
+    DISTANCE,
+    PHASH_BITS,
+    fingerprints,
+    near_pairs,
+)
 from src.data.sample import FOLDER
 
 
@@ -81,6 +88,29 @@ def test_pairs_are_found_across_blocks(eight_bit: bool, monkeypatch: pytest.Monk
     own[33] = own[2]
     mirrored[5], mirrored[20] = own[20], own[5]
     assert set(near_pairs(own, mirrored)) == {(2, 33), (5, 20)}
+
+
+@pytest.mark.parametrize("eight_bit", [True, False])
+@pytest.mark.parametrize("changed", [range(BYTES), range(12), range(8, BYTES)])
+def test_what_is_near_is_exactly_what_the_distance_says(
+    changed: Sequence[int], eight_bit: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cpu._is_vnni_supported", lambda: eight_bit)
+    random = np.random.default_rng(2)
+    own = np.tile(random.integers(0, 256, BYTES, np.uint8), (120, 1))
+    mirrored = own ^ np.uint8(8)  # so that the two find different pairs
+    for each in (own, mirrored):
+        flipped = random.random((120, 8 * BYTES)) < random.random((120, 1))
+        each[:, changed] ^= np.packbits(flipped, axis=1)[:, changed]
+    weights = [1] * PHASH_BITS + [2] * DHASH_BITS
+
+    def near(others: np.ndarray) -> np.ndarray:
+        apart = np.unpackbits(own[:, None] ^ others[None], axis=2) @ weights
+        return np.triu(apart <= DISTANCE, 1)
+
+    found = list(near_pairs([row.tobytes() for row in own], [row.tobytes() for row in mirrored]))
+    assert found == list(zip(*map(list, np.nonzero(near(own) | near(mirrored))), strict=True))
+    assert 100 < len(found) < 7000
 
 
 def test_nothing_has_no_pairs() -> None:
