@@ -9,6 +9,7 @@ from PIL import Image
 from src.colorize import main
 from src.colorizers import registry, shipped
 from src.images import Photo
+from src.inference import alternatives
 from src.inference.alternatives import MARGIN, uncertainty
 from tests.colorizers.test_proposals import save_unsure
 
@@ -87,10 +88,13 @@ def of_sheet(number: int, size: tuple[int, int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("asked", ["plain", "hints", "reference"])
-def test_what_is_kept_is_what_the_sheet_shows(album: Path, asked: str) -> None:
+def test_what_is_kept_is_what_the_sheet_shows(
+    album: Path, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alternatives, "SIDE", 240)  # less than the photo's
     with Image.open(SCENES / "chelsea.png") as image:
-        image.convert("L").resize((1500, 1000)).save(album / "cat.png")
-    Path("h.csv").write_text("1200,500,#2030e0,90\n")
+        image.convert("L").resize((360, 240)).save(album / "cat.png")
+    Path("h.csv").write_text("288,120,#2030e0,22\n")
     others = {
         "plain": (),
         "hints": ("--hints", "h.csv"),
