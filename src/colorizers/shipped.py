@@ -9,9 +9,9 @@ from src.errors import UserError
 
 WEIGHTS = Path(__file__).parent / "weights"
 PATH = WEIGHTS / "lite0_palette.safetensors"
-SHA256 = "f821f81114334196f609fd39080d334f65867d96bc8eca7801c7a0a4fb5e9108"
+SHA256 = "0b99476a90f5073be05522a634e7103996d1d345a7db37fb2f13006c1d709076"
 HINTS_PATH = WEIGHTS / "lite0_hints.safetensors"  # its branch for hints
-HINTS_SHA256 = "eceb5119d8cde9f725ccf81ae873540e02a0826312fa9e956080e528f6935b93"
+HINTS_SHA256 = "e1398ecefd89335f58e7f28e8c9c23659a2704f37303a701da3189ad1d3c7d81"
 
 
 def load() -> Trained:
