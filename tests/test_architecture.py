@@ -18,6 +18,7 @@ ROWS = (
         "ranks",
         "plots",
         "pace",
+        "threads",
         "generators",
         "discriminators",
     },

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 from src import pace
 from src.data.splits import Place, place_apart
+from src.threads import side_by_side
 
 # Two pictures are near when the bits in which their perceptual hashes differ, and twice those of
 # their difference hashes, are at most so many together. Of 1,200 photographs all but two were found
@@ -51,8 +52,9 @@ def near_pairs(own: Sequence[bytes], mirrored: Sequence[bytes]) -> Iterator[tupl
     weights = torch.from_numpy(WEIGHTS[FIRST].repeat(8)).to(torch.int8)
     # The product of two hashes as +1 and -1 is their length less twice their distance.
     least = int(weights.sum()) - 2 * DISTANCE
-    blocks = range(0, len(own), BLOCK)
-    for top in pace.each(blocks, "near-duplicates", len(blocks), "blocks"):
+
+    def found_from(top: int) -> list[tuple[int, int]]:
+        pairs = []
         weighted = signs[0][top : top + BLOCK] * weights
         for left in range(top, len(own), BLOCK):
             found = set()
@@ -65,7 +67,13 @@ def near_pairs(own: Sequence[bytes], mirrored: Sequence[bytes]) -> Iterator[tupl
                 i, j = (top + rows[of_rows]).numpy(), (left + of_columns).numpy()
                 near = (_distances(sides[0][i], hashes[j]) <= DISTANCE) & (i < j)
                 found |= {*zip(i[near].tolist(), j[near].tolist(), strict=True)}
-            yield from sorted(found)
+            pairs += sorted(found)
+        return pairs
+
+    blocks = range(0, len(own), BLOCK)
+    each = side_by_side(found_from, blocks)
+    for pairs in pace.each(each, "near-duplicates", len(blocks), "blocks"):
+        yield from pairs
 
 
 def _array(hashes: Sequence[bytes]) -> UInt8[np.ndarray, "n bytes"]:

@@ -16,9 +16,9 @@ from src.evaluation.examples import Example, Examples
 from src.evaluation.judge import read
 from src.inference.alternatives import uncertainty
 from src.inference.prediction import predict
-from src.inference.threads import side_by_side
 from src.metrics import bootstrap
 from src.metrics.bootstrap import Interval
+from src.threads import side_by_side
 
 SIDE = 32  # a picture is ranked by so many parts squared: neighbouring pixels tell nothing new
 

@@ -22,9 +22,9 @@ from src.evaluation.judge import Judge, read
 from src.inference.hints import RADIUS, Strokes
 from src.inference.painting import paint
 from src.inference.prediction import predict
-from src.inference.threads import side_by_side
 from src.metrics import bootstrap
 from src.metrics.bootstrap import Interval
+from src.threads import side_by_side
 
 SUPERPIXELS, COMPACTNESS = 400, 10.0
 MOST = 200  # hints, for which so many superpixels have room

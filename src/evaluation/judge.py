@@ -16,10 +16,10 @@ from src.evaluation.contestants import Contestant
 from src.evaluation.examples import Example, Examples
 from src.evaluation.pretrained import Distance, Features
 from src.inference.painting import Painted
-from src.inference.threads import side_by_side
 from src.metrics import LabPicture, half_colorfulness
 from src.metrics.frechet import Gaussian
 from src.metrics.regions import Regions
+from src.threads import side_by_side
 
 # Figures that the truth has, too.
 TRUE = {

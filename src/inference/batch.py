@@ -21,7 +21,7 @@ from src.errors import UserError
 from src.inference import result
 from src.inference.hints import ByName
 from src.inference.result import BESIDE, SUFFIXES, Options, output_name
-from src.inference.threads import cores, in_order
+from src.threads import cores, in_order
 
 LARGE = 2.5  # times the bytes of the photo; colours and a faithful JPEG cost so much at most
 # Larger photos are coloured one after the other: side by side they would take more memory than the

@@ -11,7 +11,7 @@ from src import color
 from src.inference import upsampling
 from src.inference.lightness import lightness
 from src.inference.prediction import Prediction
-from src.inference.threads import side_by_side
+from src.threads import side_by_side
 
 STRIP = 1 << 16  # pixels that are converted at once: they stay in the processor's cache
 

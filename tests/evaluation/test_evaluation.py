@@ -22,7 +22,7 @@ from src.evaluation import contestants, examples, pretrained, protocols
 from src.evaluation.contestants import CONSTANT, ORACLE, ZERO
 from src.evaluation.judge import Judge, read
 from src.generators.cnn import CNN
-from src.inference.threads import side_by_side
+from src.threads import side_by_side
 from tests.browser import Browser
 from tests.conftest import ROOT
 

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 import torch
 
-from src.inference.threads import in_order
+from src.threads import in_order
 
 
 @pytest.fixture(autouse=True)
