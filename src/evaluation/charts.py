@@ -123,12 +123,12 @@ def by_saturation(found: Mapping[str, Sequence[Vividness]], models: Sequence[str
         lowest = 0.0
         for name in models:
             shown = [one for one in found[name] if one.colorfulness <= MOST_COLORFUL]
-            x, y = np.array([(one.colorfulness, one.under_zero) for one in shown]).T
+            x = [one.colorfulness for one in shown]
+            y = [one.under_zero for one in shown]
+            own = [i for i, one in enumerate(shown) if one.factor == 1]
             shade = color_of(name, models)
-            axis.plot(x, y, color=shade, label=name, linewidth=1.5)
-            (own,) = (one for one in found[name] if one.factor == 1)
-            axis.plot(own.colorfulness, own.under_zero, "o", color=shade, markersize=7)
-            lowest = min(lowest, own.under_zero, *y)
+            axis.plot(x, y, "-o", color=shade, label=name, markevery=own, markersize=7)
+            lowest = min([lowest, *y])
         axis.set(
             xlabel="colourfulness, % of the truths'",
             ylabel="ab-MAE under zero's, %",

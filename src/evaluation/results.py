@@ -127,7 +127,10 @@ def _under_zero_at_half(rows: Sequence[Float[ndarray, " columns"]]) -> Interval 
 
 
 def by_saturation(judged: Judged) -> dict[str, list[Vividness]]:
-    """Return where each colouriser stands with its chroma scaled by each of FACTORS."""
+    """Return where each colouriser stands with its chroma scaled by each of FACTORS.
+
+    Truths without any colour leave nothing to compare with: then it stands nowhere.
+    """
     count = len(half_colorfulness.FACTORS)
     found = {}
     for name, rows in judged.curves.items():
@@ -136,6 +139,7 @@ def by_saturation(judged: Judged) -> dict[str, list[Vividness]]:
         found[name] = [
             Vividness(factor, 100 * colors / true_colors, 100 * (1 - error / zero_error))
             for factor, error, colors in each
+            if zero_error > 0 and true_colors > 0
         ]
     return found
 

@@ -53,9 +53,8 @@ def test_a_bold_hint_fills_what_it_touches_and_leaves_the_rest(told: bool) -> No
     L, ab = torch.full((1, 1, 128, 160), -0.5), torch.zeros(1, 2, 128, 160)
     L += 0.02 * torch.randn(L.shape, generator=torch.Generator().manual_seed(0))
     L[..., 40:90, 50:100] += 0.9
-    moved = Correction(Scene(L), ab, told=told)(asked((128, 160), (65, 75, 0.6, 0.4))).norm(dim=1)[
-        0
-    ]
+    corrected = Correction(Scene(L), ab, told=told)(asked((128, 160), (65, 75, 0.6, 0.4)))
+    moved = corrected.norm(dim=1)[0]
     assert moved[45:85, 55:95].median() > 0.6
     outside = torch.ones_like(moved, dtype=torch.bool)
     outside[36:94, 46:104] = False

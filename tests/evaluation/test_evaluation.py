@@ -256,6 +256,14 @@ def test_the_truth_as_a_prediction_has_no_error(
         assert f"), {protocol};" in capsys.readouterr().out
 
 
+def test_truths_without_color_can_be_judged(photos: Path) -> None:
+    Path("grey").mkdir()
+    for i in range(2):
+        Image.open(photos / f"chelsea{i}.jpg").convert("L").save(f"grey/{i}.png")
+    assert run("methods=[zero]", "data.root=grey", "keep_grey=true", "hydra.run.dir=out") == 0
+    assert Path("out/report.html").is_file()
+
+
 def test_only_the_test_split_is_judged_where_there_is_one(photos: Path) -> None:
     for i, split in enumerate(("train", "test")):
         Path("split", split).mkdir(parents=True)
