@@ -260,7 +260,7 @@ def test_truths_without_color_can_be_judged(photos: Path) -> None:
     Path("grey").mkdir()
     for i in range(2):
         Image.open(photos / f"chelsea{i}.jpg").convert("L").save(f"grey/{i}.png")
-    assert run("methods=[zero]", "data.root=grey", "keep_grey=true", "hydra.run.dir=out") == 0
+    assert run("methods=[constant]", "data.root=grey", "keep_grey=true", "hydra.run.dir=out") == 0
     assert Path("out/report.html").is_file()
 
 
