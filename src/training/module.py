@@ -112,9 +112,10 @@ class ColorizationModule(lightning.LightningModule):
         self.objective = objective.build(loss, self.generator, self.discriminator)
         self.ema_generator: AveragedModel | None = None
         if ema_decay is not None:
+            average = schedule.averaging(ema_decay, learnt=bool(init_generator) and branch is None)
             # Batch norm's statistics are averaged with the weights that they belong to.
             self.ema_generator = AveragedModel(
-                self.generator, multi_avg_fn=schedule.averaging(ema_decay), use_buffers=True
+                self.generator, multi_avg_fn=average, use_buffers=True
             ).requires_grad_(False)
         self.plateau = schedule.Plateau(plateau_patience) if plateau_patience else None
         self.register_buffer("mean_ab", torch.full((2,), torch.nan))

@@ -44,18 +44,20 @@ def rate(epoch: float, epochs: int, decay_share: float, warmup_epochs: float) ->
     return min(rise, max(0.0, epochs - epoch) / (decay_share * epochs))
 
 
-def averaging(decay: float) -> Callable[[Any, Any, Any], None]:
+def averaging(decay: float, *, learnt: bool) -> Callable[[Any, Any, Any], None]:
     """Return how a moving average takes a step, as `AveragedModel` asks for it.
 
-    At first it forgets faster, by (1 + n) / (10 + n) after n steps: what a network was before it
-    had learnt anything would otherwise stay in it for 1 / (1 - decay) steps.
+    Unless the network had learnt before, it forgets faster at first, by (1 + n) / (10 + n) after n
+    steps: what a network was before it knew anything would otherwise stay in it for 1 / (1 - decay)
+    steps. A network that is trained on does better with what it was left in the average
+    (Wortsman et al. 2022, arXiv:2109.01903).
     """
 
     @torch.no_grad()
     def average(averaged: Any, current: Any, steps: Any) -> None:
-        share = 1 - min(decay, (1 + int(steps)) / (10 + int(steps)))
+        kept = decay if learnt else min(decay, (1 + int(steps)) / (10 + int(steps)))
         if averaged[0].is_floating_point():
-            torch._foreach_lerp_(averaged, current, share)
+            torch._foreach_lerp_(averaged, current, 1 - kept)
         else:  # counters
             torch._foreach_copy_(averaged, current)
 

@@ -30,7 +30,7 @@ def test_biases_do_not_decay() -> None:
 
 
 def test_a_moving_average_soon_forgets_its_first_steps() -> None:
-    average = averaging(0.999)
+    average = averaging(0.999, learnt=False)
     mean, count = [torch.zeros(1)], [torch.tensor(0)]
     for step in range(1, 21):
         average(mean, [torch.ones(1)], torch.tensor(step))
@@ -39,6 +39,14 @@ def test_a_moving_average_soon_forgets_its_first_steps() -> None:
     assert count[0].item() == 20
     average(mean, [torch.zeros(1)], torch.tensor(100_000))
     assert mean[0].item() == pytest.approx(0.999, abs=1e-3)
+
+
+def test_a_moving_average_of_what_had_learnt_keeps_it() -> None:
+    average = averaging(0.999, learnt=True)
+    mean = [torch.zeros(1)]
+    for step in range(1, 21):
+        average(mean, [torch.ones(1)], torch.tensor(step))
+    assert mean[0].item() == pytest.approx(1 - 0.999**20)
 
 
 @pytest.mark.parametrize(
