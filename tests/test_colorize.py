@@ -229,8 +229,19 @@ def test_nothing_is_overwritten_by_mistake(
         assert colorize(source, "--output", out, "--overwrite") == 1
         assert "is a photo itself" in capsys.readouterr().err
     assert colorize("a.png", "a.jpg", "--format", "png", "--output", "out") == 1
-    assert "a.jpg: out/a.png is another photo's result" in capsys.readouterr().err
+    assert "a.jpg: out/a.png is another photo's" in capsys.readouterr().err
     assert source.read_bytes() == before
+
+
+def test_a_map_is_never_taken_for_that_of_a_photo_with_another_suffix(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "in" / "a.jpg")
+    photo(tmp_path / "in" / "a.png")
+    assert colorize("in", "--uncertainty", "--output", "out") == 1
+    assert made_in("out") == ["a.jpg", "a_uncertainty.png"]
+    assert "in/a.png: out/a_uncertainty.png is another photo's" in capsys.readouterr().err
+    assert colorize("in", "--output", "out") == 0  # the other has its own name
 
 
 def test_a_broken_photo_takes_no_name_from_a_good_one(tmp_path: Path, colorize: Colorize) -> None:

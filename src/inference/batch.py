@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -203,12 +203,14 @@ class Batch:
         endings = [one for one in asked if due or not result.beside(target, one).exists()]
         if not due and not endings:
             return Made(target, None, [])
+        beside = [result.beside(target, ending) for ending in endings]
+        self._require_own(beside)
         name = self._name(job.source, job.folder)
         hints = self._by_name.of(name) if self._by_name else self.hints
         given = self.colorizer, self.options, hints
         notes = result.colorize_file(photo, target, *given) if due else None
         result.write_beside(photo, target, endings, *given)
-        return Made(target, notes, [result.beside(target, one) for one in endings])
+        return Made(target, notes, beside)
 
     def _photo_and_target(self, job: Job) -> tuple[images.Photo, Path]:
         if isinstance(job.photo, Exception):
@@ -231,7 +233,7 @@ class Batch:
                 said += "; no name matches the pattern either"
             self._fail(source, said)
         else:
-            self._targets.add(target.resolve())
+            self._targets |= {path.resolve() for path in (target, *beside)}
             if notes is None:
                 self.skipped += 1
             else:
@@ -245,14 +247,18 @@ class Batch:
 
     def _is_due(self, target: Path) -> bool:
         """Tell whether to make a result. Raises: UserError: if it would replace something else."""
-        resolved = target.resolve()
-        if resolved in self._inputs:
+        if target.resolve() in self._inputs:
             raise UserError(f"{target} is a photo itself: choose another --output")
-        if resolved in self._targets:
-            raise UserError(f"{target} is another photo's result: choose another --output for one")
+        self._require_own([target])
         if target.is_dir():
             raise UserError(f"{target} is a folder: choose another --output")
         return self.overwrite or not target.exists()
+
+    def _require_own(self, targets: Sequence[Path]) -> None:
+        """Refuse what this run has written for another photo. Raises: UserError."""
+        for target in targets:
+            if target.resolve() in self._targets:
+                raise UserError(f"{target} is another photo's: choose another --output for one")
 
     def _fail(self, source: Path, reason: str) -> None:
         self.failed += 1
