@@ -256,7 +256,7 @@ def prepare_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any
         folder = photographs(scratch / f"originals{size[0]}", size, count)
         paths = sorted(folder.iterdir())
         ours, theirs, read = [], [], [0.0, 0.0]
-        for i in range(min(rounds, 2) + 1):
+        for i in range(min(rounds, 5) + 1):
             target, npz = scratch / f"set{size[0]}-{i}", scratch / f"npz{size[0]}-{i}"
             began = clock()
             dataset.prepare(folder, target, RECIPE, os.cpu_count() or 1)
