@@ -53,6 +53,17 @@ def test_every_model_is_built(configure: Configure, model: str) -> None:
     assert (colorizer.discriminator is not None) is is_adversarial
 
 
+def test_a_system_has_its_own_settings_on_the_sample_until_others_are_given(
+    configure: Configure,
+) -> None:
+    own = configure("model=lite0_unet")
+    assert (own.data.image_size, own.model.generator.frozen_blocks) == (128, 16)
+    given = configure("model=lite0_unet", "data.image_size=96", "model.generator.frozen_blocks=3")
+    assert (given.data.image_size, given.model.generator.frozen_blocks) == (96, 3)
+    for others in (["model=unet_gan"], ["model=lite0_unet", "data=folder", "data.root=x"]):
+        assert configure(*others).data.aging is False
+
+
 @pytest.mark.parametrize(("generator", "discriminator", "loss"), sorted({*PARTS}))
 def test_all_parts_go_together_or_it_is_said_why_not(
     configure: Configure, generator: str, discriminator: str, loss: str
