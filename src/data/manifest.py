@@ -13,7 +13,7 @@ from src.errors import UserError
 
 NAME = "manifest.csv"
 SPLITS = ("train", "val", "test")
-UNSEEN = "unseen"  # the split of whole sets that nothing is ever trained or selected on
+UNSEEN = "unseen"  # the split of whole sets that nothing is ever trained on
 
 
 @dataclass(frozen=True)
