@@ -9,9 +9,11 @@ import re
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import CodeType
 from typing import NoReturn, cast
 
 import torch
@@ -147,11 +149,16 @@ def ending_at_sigterm() -> Iterator[None]:
             return
         for number in numbers:
             signal.signal(number, end)
-        threading.Timer(0.01, _thread.interrupt_main, (received,)).start()
+        threading.Thread(target=interrupt, args=(received,), daemon=True).start()
 
-    by_status: dict[object, int] = {status_of(number): number for number in numbers}
+    def interrupt(received: signal.Signals) -> None:
+        while _is_in_main_thread(hook.__code__):  # whose own exceptions are dropped as well
+            time.sleep(0.001)
+        _thread.interrupt_main(received)
+
+    by_status: dict[object, signal.Signals] = {status_of(number): number for number in numbers}
     report = sys.unraisablehook
-    sys.unraisablehook = end_after_all
+    sys.unraisablehook = hook = lambda ignored: end_after_all(ignored)
     for number in numbers:
         signal.signal(number, end)
     try:
@@ -160,6 +167,14 @@ def ending_at_sigterm() -> Iterator[None]:
         sys.unraisablehook = report
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _is_in_main_thread(code: CodeType) -> bool:
+    """Tell whether the main thread runs some code, or what it called."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame is not None
 
 
 def status_of(number: int) -> int:

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Iterator
@@ -145,7 +146,17 @@ def test_a_kill_or_a_closed_terminal_ends_with_what_is_to_be_tidied(number: int)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_that_reaches_a_weak_reference_s_callback_is_not_lost(number: int) -> None:
+@pytest.mark.parametrize("delay_s", [0, 0.1])  # of threads: the machine may be busy
+def test_a_signal_that_reaches_a_weak_reference_s_callback_is_not_lost(
+    number: int, delay_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def start_slowly(thread: threading.Thread) -> None:
+        start(thread)
+        time.sleep(delay_s)
+
+    monkeypatch.setattr(threading.Thread, "start", start_slowly)
     usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
     signal.signal(number, usual)
 
