@@ -1,6 +1,6 @@
 """EfficientNet-Lite0, with the ImageNet weights that a Python package carries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -46,15 +46,20 @@ class Lite0(nn.Module):
                 self._blocks.append(block)
                 channels = out_channels
 
-    def forward(self, x: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b c i j"]]:
+    def forward(
+        self, x: Float[Tensor, "b 3 h w"], first: Sequence[nn.Module] = ()
+    ) -> list[Float[Tensor, "b c i j"]]:
         """Return the features of TAPS, finest first.
 
-        Args: x: sRGB in [-1, 1]; both sides must divide by STRIDE, or TensorFlow's padding, which
-            the weights were trained with, would be another.
+        Args:
+            x: sRGB in [-1, 1]; both sides must divide by STRIDE, or TensorFlow's padding, which the
+                weights were trained with, would be another.
+            first: to be run in place of as many `first_layers`.
         """
-        x = F.relu6(self._bn0(self._conv_stem(x)))
+        conv, norm, *blocks = [*first, *self._layers()[len(first) :]]
+        x = F.relu6(norm(conv(x)))
         features = []
-        for i, block in enumerate(self._blocks):
+        for i, block in enumerate(blocks):
             x = block(x)
             if i in TAPS:
                 features.append(x)
@@ -65,7 +70,10 @@ class Lite0(nn.Module):
         if not 0 <= blocks <= len(self._blocks):
             raise ValueError(f"expected 0 to {len(self._blocks)} frozen blocks, got {blocks}")
         if blocks:
-            yield from (self._conv_stem, self._bn0, *self._blocks[:blocks])
+            yield from self._layers()[: blocks + 2]
+
+    def _layers(self) -> list[nn.Module]:
+        return [self._conv_stem, self._bn0, *self._blocks]
 
 
 class Lite0Classifier(Lite0):

@@ -49,6 +49,32 @@ def test_the_lite0_unet_keeps_its_first_blocks_as_imagenet_made_them() -> None:
     assert not any(key.startswith(frozen) for key in changed)
 
 
+@pytest.mark.parametrize("frozen_blocks", [1, 3, 16])
+def test_what_is_frozen_shows_the_others_the_same_without_its_batch_norms(
+    frozen_blocks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    network = Lite0UNet([8, 8, 8, 8], frozen_blocks).double()
+    L = torch.rand(2, 1, 64, 96, dtype=torch.float64)
+
+    def learned() -> list[torch.Tensor]:
+        network.train().zero_grad()
+        network(L).square().sum().backward()
+        return [p.grad for p in network.parameters() if p.grad is not None]
+
+    for _ in range(2):  # the second time with other weights
+        network.load_state_dict(
+            {
+                key: torch.rand_like(value) / 4 + 0.1 if value.is_floating_point() else value
+                for key, value in network.state_dict().items()
+            }
+        )
+        folded = learned()
+        with monkeypatch.context() as patch:
+            patch.setattr(Lite0UNet, "_first", lambda _: [])
+            torch.testing.assert_close(folded, learned())
+
+
 def test_enlarging_and_convolving_in_one_learns_what_both_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
