@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +27,7 @@ OPAQUE = 0.5  # of full alpha, from which a pixel is a hint
 DIFFERENT = 8  # of 255, beyond which a pixel of an opaque picture is one
 LOSSY = ("JPEG", "WEBP")  # formats that change pixels that nobody painted: noise is no stroke
 DIFFERENT_LOSSY, WITHIN_LOSSY = 32, np.ones((3, 3))  # of 255; the pixels around that differ too
+DIFFERENT_STROKES = 64  # of 255, between strokes that touch
 NEARLY_ALL = 0.9  # of the photo: rather another picture than strokes
 ROWS = 256  # that are looked at at once
 DRAW = "draw strokes of colour on a transparent layer, or on a copy of the photo"
@@ -87,13 +88,39 @@ class Strokes:
         return color.uint8_to_L_ab(rgb[None, :, None])[1][0, :, 0].T
 
     def count(self, image_size: int) -> int:
-        """Return how many separate strokes there are, seen at so many pixels' short side."""
-        from scipy import ndimage
+        """Return how many separate strokes there are, seen at so many pixels' short side.
+
+        Those that touch are two where their colours differ clearly.
+        """
+        from scipy.sparse import coo_array, csgraph
 
         step = max(1, min(self.mask.shape) // image_size)
         rows, columns = (np.arange(0, side, step) for side in self.mask.shape)
         seen = np.logical_or.reduceat(np.logical_or.reduceat(self.mask, rows), columns, axis=1)
-        return int(ndimage.label(seen, np.ones((3, 3)))[1])
+        painted = (
+            (self.rgb[top : top + step] * self.mask[top : top + step, :, None]).max(axis=0)
+            for top in rows
+        )
+        most = np.stack([np.maximum.reduceat(row, columns) for row in painted]).astype(int)
+        numbers = seen.cumsum().reshape(seen.shape) - 1
+        links = []
+        for one, other in _neighbours(*seen.shape):
+            near = np.abs(most[one] - most[other]).max(axis=2) <= DIFFERENT_STROKES
+            linked = seen[one] & seen[other] & near
+            links.append((numbers[one][linked], numbers[other][linked]))
+        starts, ends = (np.concatenate(one) for one in zip(*links, strict=True))
+        total = int(seen.sum())
+        graph = coo_array((np.ones(len(starts)), (starts, ends)), (total, total))
+        return int(csgraph.connected_components(graph, directed=False)[0])
+
+
+def _neighbours(height: int, width: int) -> Iterator[tuple[tuple[slice, slice], ...]]:
+    """Yield two parts of a picture whose pixels are neighbours: across, down, and aslant."""
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        yield (
+            (slice(0, height - down), slice(max(0, -right), width - max(0, right))),
+            (slice(down, height), slice(max(0, right), width - max(0, -right))),
+        )
 
 
 class Line(NamedTuple):

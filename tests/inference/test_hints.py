@@ -99,6 +99,16 @@ def test_an_opaque_copy_counts_where_it_differs(tmp_path: Path) -> None:
     assert strokes.count(20) == 1
 
 
+def test_strokes_that_touch_in_two_colors_are_two(tmp_path: Path) -> None:
+    picture = layer((60, 40))
+    pen = ImageDraw.Draw(picture)
+    pen.line([(5, 10), (20, 10)], fill=(*RED, 255), width=3)
+    pen.line([(20, 10), (20, 30)], fill=(*BLUE, 255), width=3)
+    pen.line([(20, 30), (40, 38)], fill=(*BLUE, 255), width=3)
+    picture.save(tmp_path / "hints.png")
+    assert hints.read(tmp_path / "hints.png", photo((60, 40))).count(40) == 2
+
+
 @pytest.mark.parametrize("quality", [75, 95])
 def test_what_jpeg_does_to_a_copy_is_no_stroke(tmp_path: Path, quality: int) -> None:
     samples = photo()
