@@ -22,7 +22,9 @@ def main(arguments: list[str] | None = None) -> None:
         "against PyTorch; or only its weights, as float16 safetensors. "
         "python -m src.colorize takes either file as its --checkpoint.",
     )
-    parser.add_argument("checkpoint", type=Path, help="a trained .ckpt")
+    several = "a trained .ckpt; of several of one network, the mean of their weights is written "
+    several += "(.safetensors), which often errs less than each of them"
+    parser.add_argument("checkpoint", type=Path, nargs="+", help=several)
     parser.add_argument(
         "--output", "-o", required=True, type=Path, help="the .onnx or .safetensors to write"
     )
@@ -45,8 +47,11 @@ def main(arguments: list[str] | None = None) -> None:
             trained.save_weights(given.checkpoint, given.output, *others)
         elif given.branch is not None:
             raise UserError(f"--branch {given.branch}: expected an --output of {WEIGHTS_SUFFIX}")
+        elif len(given.checkpoint) > 1:
+            said = f"{len(given.checkpoint)} checkpoints: expected an --output of {WEIGHTS_SUFFIX}"
+            raise UserError(f"{said}, which can be exported as {given.output.name} then")
         elif given.output.suffix == ".onnx":
-            colorizer = trained.load(given.checkpoint, settings)
+            colorizer = trained.load(given.checkpoint[0], settings)
             _export_onnx(colorizer, given.output, given.size, given.views)
         else:
             said = f"expected a name that ends in .onnx or {WEIGHTS_SUFFIX}"

@@ -196,6 +196,7 @@ def test_a_plain_model_is_taken(tmp_path: Path) -> None:
         (["absent.ckpt", "-o", "a.onnx"], "absent.ckpt"),
         (["a.ckpt", "-o", "a.txt"], ".onnx"),
         (["rubbish.ckpt", "-o", "a.onnx"], "rubbish.ckpt"),
+        (["a.ckpt", "b.ckpt", "-o", "a.onnx"], "2 checkpoints: expected an --output of .safet"),
     ],
 )
 def test_mistakes_end_with_one_line(

@@ -1,7 +1,8 @@
 """Colourisers that were trained here: a checkpoint, or weights that were saved from one."""
 
+import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def _changed(content: dict[str, Any], path: Path, settings: Mapping[str, Any]) -
 
 
 def save_weights(
-    source: Path,
+    sources: Sequence[Path],
     target: Path,
     image_size: int | None = None,
     views: int | None = None,
@@ -91,15 +92,25 @@ def save_weights(
     """Write what inference needs of a checkpoint, in float16 and without the optimisers' state.
 
     Args:
+        sources: of several, the mean of the weights is written (Wortsman et al. 2022, Model soups,
+            arXiv:2203.05482), with what the first one says of them.
         image_size, views: at which pictures are to be shown; None keeps what the checkpoint says.
         settings: as for `load`.
         branch: the part of the generator that only is written, for `load`; None writes all.
 
-    Raises: UserError: if the checkpoint is unsafe, incomplete, or no colouriser's, or has no such
-        part.
+    Raises: UserError: if a checkpoint is unsafe, incomplete, no colouriser's or of another network
+        than the first, or has no such part.
     """
+    source = sources[0]
     content = _changed(checkpoint.load(source), source, settings or {})
     trained, given = _trained(content, source), content["hyper_parameters"]
+    mean, other = trained.network.state_dict(), copy.deepcopy(trained.network)
+    for number, path in enumerate(sources[1:], 2):
+        own = checkpoint.generator_weights(checkpoint.load(path), path)
+        checkpoint.load_strictly(other, own, path)
+        for key, weight in other.state_dict().items():
+            if weight.is_floating_point():  # others count the batches that were seen
+                mean[key].lerp_(weight, 1 / number)
     described = json.dumps(
         {
             "generator": given["generator"],
@@ -112,7 +123,7 @@ def save_weights(
         f"{checkpoint.GENERATOR_PREFIX}{key}": (
             weight.half() if weight.is_floating_point() else weight
         ).contiguous()
-        for key, weight in trained.network.state_dict().items()
+        for key, weight in mean.items()
         if branch is None or key.startswith(f"{branch}.")
     }
     if not weights:

@@ -216,13 +216,32 @@ def test_truncated_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
 
 def test_saved_weights_are_small_and_colour_as_the_checkpoint_does(tmp_path: Path) -> None:
     original, weights = save(tmp_path / "a.ckpt"), tmp_path / "a.safetensors"
-    trained.save_weights(original, weights)
+    trained.save_weights([original], weights)
     assert weights.stat().st_size < 0.6 * original.stat().st_size
     first, second = trained.load(original), trained.load(weights)
     L = torch.rand(1, 1, 40, 40) * 2 - 1
     torch.testing.assert_close(first.network(L), second.network(L), atol=2e-3, rtol=0)
     assert second.image_size == 32
     assert torch.equal(first.mean_ab, second.mean_ab)
+
+
+def test_of_several_checkpoints_the_mean_of_the_weights_is_saved(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.ckpt" for name in "abc"]
+    states = []
+    for seed, path in enumerate(paths):
+        torch.manual_seed(seed)
+        states.append(trained.load(save(path)).network.state_dict())
+    trained.save_weights(paths, tmp_path / "mean.safetensors")
+    mean = trained.load(tmp_path / "mean.safetensors").network.state_dict()
+    for key, weight in mean.items():
+        each = torch.stack([state[key] for state in states])
+        expected = each.mean(dim=0) if weight.is_floating_point() else each[0]
+        torch.testing.assert_close(weight, expected, atol=1e-3, rtol=1e-3)
+    larger = {f"generator.{key}": value for key, value in UNet(8).state_dict().items()}
+    other = save(tmp_path / "other.ckpt", state_dict=larger)
+    with pytest.raises(ValueError, match=r"the generator in .*other\.ckpt does not match"):
+        trained.save_weights([paths[0], other], tmp_path / "none.safetensors")
+    assert not (tmp_path / "none.safetensors").exists()
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_a_prepared_picture_and_its_original_are_one(photos: Path, tmp_path: Pat
 
 def test_what_does_not_say_what_trained_it_is_named(trained: Path, photos: Path) -> None:
     best = trained / "checkpoints" / "best.ckpt"
-    save_weights(best, Path("exported.safetensors"))
+    save_weights([best], Path("exported.safetensors"))
     torch.save({"state_dict": {}}, "earlier.ckpt")
     judged = {"known": best, "old": Path("earlier.ckpt"), "export": Path("exported.safetensors")}
     guard = held_out(choose(photos), judged, everything=False)
