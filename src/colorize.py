@@ -47,6 +47,9 @@ def main(arguments: list[str] | None = None) -> None:
                 raise UserError("- has no folder for --proposals and --uncertainty: name a file")
         colorizer = registry.load(method, checkpoint)
         if guessed:
+            from src.inference import alternatives
+
+            alternatives.require_guesses(colorizer)
             options = replace(options, unsure=colorizer)
         if not paths and colorizer.takes_reference:
             raise UserError(

@@ -16,6 +16,7 @@ from torch import Tensor
 from src import color
 from src.colorizers.colorizer import Colorizer
 from src.colorizers.proposals import spread
+from src.errors import UserError
 from src.images import eight_bit, write_image
 from src.inference.lightness import small_lightness
 from src.inference.painting import paint
@@ -55,6 +56,14 @@ def _number(tile: Image.Image, number: int) -> None:
     around = box[0] - size // 3, box[1] - size // 4, box[2] + size // 3, box[3] + size // 4
     draw.rectangle(around, fill="black")
     draw.text((size // 2, size // 3), str(number), "white", font)
+
+
+def require_guesses(colorizer: Colorizer) -> None:
+    """Refuse what no network predicts. Raises: UserError."""
+    if not colorizer.sha256:
+        raise UserError(
+            f"{colorizer.name} tells nothing of where its colours are a guess: a network does"
+        )
 
 
 @torch.inference_mode()

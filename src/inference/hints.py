@@ -226,7 +226,10 @@ def lines(path: Path, height: int, width: int) -> list[Line]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UserError(f"{path} is no text: expected lines of {_columns()}") from None
-    rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise UserError(f"{path}: {error}: expected lines of {_columns()}") from None
     names: Sequence[str] = COLUMNS
     first = tuple(cell.strip().lower() for cell in rows[0]) if rows else ()
     if not set(first).isdisjoint(COLUMNS):  # a header

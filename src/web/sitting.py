@@ -158,8 +158,9 @@ class Sitting:
         Over the photo its own least is clear, unless that is much, and its most is orange; the map
         has one scale for all photos.
 
-        Raises: UserError: if the photo is broken.
+        Raises: UserError: if the photo is broken, or no network predicts its colours.
         """
+        alternatives.require_guesses(self.network)
         samples = next(Photo(self.photo).pages()).samples
         found = alternatives.uncertainty(samples, self.network, self.options.size)
         target = folder / f"{self.photo.stem}{result.UNCERTAINTY}"

@@ -123,6 +123,7 @@ def test_what_is_kept_is_what_the_sheet_shows(
         (("--proposals", 1), "--proposals=1: expected a whole number of at least 2"),
         (("--proposal", 5), "--proposal=5: expected a whole number of at least 1 and at most 4"),
         (("--proposals", 4, "--method", "zero"), "zero knows one colour a place"),
+        (("--uncertainty", "--method", "zero"), "zero tells nothing of where its colours"),
     ],
 )
 def test_what_cannot_be_proposed_is_said_in_one_line(

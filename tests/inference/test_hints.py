@@ -149,6 +149,7 @@ def test_lines_have_names_a_radius_and_blanks(tmp_path: Path) -> None:
         ("30,1,#ffffff\n", "outside the photo, whose x is 0 to 29 and y 0 to 19"),
         ("", "holds no hint"),
         ("x,y,color\n", "holds no hint"),
+        ('"' + 200_000 * "a", "field larger than field limit"),
         ("15,10,#ffffff,30\n", "gives colours to 100% of the photo"),
     ],
 )
