@@ -1,5 +1,6 @@
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,9 +54,9 @@ def test_the_network_runs_once_a_photo_whatever_hints_follow(
     Image.radial_gradient("L").resize((300, 200)).save(tmp_path / "a.png")
     runs, forward = [], Lite0.forward
 
-    def counted(encoder: Lite0, x: Tensor) -> list[Tensor]:
+    def counted(encoder: Lite0, x: Tensor, *first: Any) -> list[Tensor]:
         runs.append(x.shape)
-        return forward(encoder, x)
+        return forward(encoder, x, *first)
 
     monkeypatch.setattr(Lite0, "forward", counted)
     begun = sitting.begin(tmp_path / "a.png", registry.from_file(None), Options(size=64))
