@@ -158,6 +158,7 @@ def ending_at_sigterm() -> Iterator[None]:
 
     by_status: dict[object, signal.Signals] = {status_of(number): number for number in numbers}
     report = sys.unraisablehook
+    # Not the function itself, whose code is another's where checks of types are wrapped around it.
     sys.unraisablehook = hook = lambda ignored: end_after_all(ignored)
     for number in numbers:
         signal.signal(number, end)

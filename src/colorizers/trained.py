@@ -104,13 +104,7 @@ def save_weights(
     source = sources[0]
     content = _changed(checkpoint.load(source), source, settings or {})
     trained, given = _trained(content, source), content["hyper_parameters"]
-    mean, other = trained.network.state_dict(), copy.deepcopy(trained.network)
-    for number, path in enumerate(sources[1:], 2):
-        own = checkpoint.generator_weights(checkpoint.load(path), path)
-        checkpoint.load_strictly(other, own, path)
-        for key, weight in other.state_dict().items():
-            if weight.is_floating_point():  # others count the batches that were seen
-                mean[key].lerp_(weight, 1 / number)
+    _average(trained.network, sources[1:])
     described = json.dumps(
         {
             "generator": given["generator"],
@@ -123,7 +117,7 @@ def save_weights(
         f"{checkpoint.GENERATOR_PREFIX}{key}": (
             weight.half() if weight.is_floating_point() else weight
         ).contiguous()
-        for key, weight in mean.items()
+        for key, weight in trained.network.state_dict().items()
         if branch is None or key.startswith(f"{branch}.")
     }
     if not weights:
@@ -135,6 +129,19 @@ def save_weights(
     )
     with files.whole(target) as partial:
         partial.write_bytes(encoded)
+
+
+def _average(network: nn.Module, others: Sequence[Path]) -> None:
+    """Give a network the mean of its weights and those of other checkpoints of it."""
+    mean = network.state_dict()
+    for number, path in enumerate(others, 2):
+        other = copy.deepcopy(network)
+        checkpoint.load_strictly(
+            other, checkpoint.generator_weights(checkpoint.load(path), path), path
+        )
+        for key, weight in other.state_dict().items():
+            if weight.is_floating_point():  # others count the batches that were seen
+                mean[key].lerp_(weight, 1 / number)
 
 
 def _trained(content: Mapping[str, Any], path: Path) -> Trained:
