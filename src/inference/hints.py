@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -92,7 +92,8 @@ class Strokes:
 
         Those that touch are two where their colours differ clearly.
         """
-        from scipy.sparse import coo_array, csgraph
+        from scipy.sparse.csgraph import connected_components
+        from skimage.graph import pixel_graph
 
         step = max(1, min(self.mask.shape) // image_size)
         rows, columns = (np.arange(0, side, step) for side in self.mask.shape)
@@ -102,25 +103,15 @@ class Strokes:
             for top in rows
         )
         most = np.stack([np.maximum.reduceat(row, columns) for row in painted]).astype(int)
-        numbers = seen.cumsum().reshape(seen.shape) - 1
-        links = []
-        for one, other in _neighbours(*seen.shape):
-            near = np.abs(most[one] - most[other]).max(axis=2) <= DIFFERENT_STROKES
-            linked = seen[one] & seen[other] & near
-            links.append((numbers[one][linked], numbers[other][linked]))
-        starts, ends = (np.concatenate(one) for one in zip(*links, strict=True))
-        total = int(seen.sum())
-        graph = coo_array((np.ones(len(starts)), (starts, ends)), (total, total))
-        return int(csgraph.connected_components(graph, directed=False)[0])
+        colors = most.reshape(-1, 3)
+        places = np.arange(seen.size).reshape(seen.shape)
 
+        def alike(ones: ndarray, others: ndarray, _: ndarray) -> ndarray:
+            return np.abs(colors[ones] - colors[others]).max(axis=1) <= DIFFERENT_STROKES
 
-def _neighbours(height: int, width: int) -> Iterator[tuple[tuple[slice, slice], ...]]:
-    """Yield two parts of a picture whose pixels are neighbours: across, down, and aslant."""
-    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        yield (
-            (slice(0, height - down), slice(max(0, -right), width - max(0, right))),
-            (slice(down, height), slice(max(0, right), width - max(0, -right))),
-        )
+        graph, _ = pixel_graph(places, mask=seen, edge_function=alike, connectivity=2)
+        graph.eliminate_zeros()
+        return int(connected_components(graph, directed=False)[0])
 
 
 class Line(NamedTuple):
