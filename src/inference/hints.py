@@ -223,7 +223,8 @@ def lines(path: Path, height: int, width: int) -> list[Line]:
         raise UserError(f"{path}: {error}: expected lines of {_columns()}") from None
     names: Sequence[str] = COLUMNS
     first = tuple(cell.strip().lower() for cell in rows[0]) if rows else ()
-    if not set(first).isdisjoint(COLUMNS):  # a header
+    is_data = any(re.match(r"#|[+-]?\.?\d", cell) for cell in first)
+    if first and (not is_data or not set(first).isdisjoint(COLUMNS)):  # a header
         names = first
         unknown = [name for name in names if name not in COLUMNS]
         if unknown or len(set(names)) < len(names) or not {"x", "y", "color"} <= set(names):
