@@ -62,7 +62,10 @@ def main(arguments: list[str] | None = None) -> None:
         if paths:
             colorizer = registry.following(colorizer)
             each = [registry.following(one) for one in options.proposals]
-            options = replace(options, references=references.read(paths), proposals=each)
+            read = references.read(paths)
+            for note in read.notes:
+                print(note, file=sys.stderr)
+            options = replace(options, references=read, proposals=each)
         if STANDARD in photos:
             pipe.run(colorizer, options, hints)
             return

@@ -210,7 +210,8 @@ def told(at: Sitting) -> list[str]:
     if at.network.takes_reference and at.options.references is None:
         return [*pages, "It takes the colours of another picture: choose one beside the photo."]
     if at.options.references is not None:
-        return [*pages, "The similar picture is followed where it shows the same."]
+        followed = "The similar picture is followed where it shows the same."
+        return [*pages, followed, *at.options.references.notes]
     return [*pages, *result.on_grey(at.colorizer, [at.prediction.mean_chroma])]
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import skimage.data
-from PIL import Image
+from PIL import Image, ImageOps
 
 from src import files
 from src.colorize import main
@@ -77,6 +77,14 @@ def test_what_has_no_colors_to_give_is_refused_in_one_line(
     assert line.startswith("error: reference given.png: ")
     assert said in line
     assert not Path("out").exists()
+
+
+def test_a_toned_reference_is_told_of(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Image.open(SCENES / "coffee.png") as image:
+        ImageOps.colorize(image.convert("L"), "#1a0f05", "#f7e6c4").save("sepia.jpg")
+    assert colorize(photo, "--reference", SCENES / "coffee.png", "sepia.jpg") == 0
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("reference sepia.jpg looks like a toned black-and-white photo")
 
 
 @pytest.mark.parametrize(
