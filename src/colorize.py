@@ -45,6 +45,8 @@ def main(arguments: list[str] | None = None) -> None:
             pipe.require(photos, output)
             if count is not None or guessed:
                 raise UserError("- has no folder for --proposals and --uncertainty: name a file")
+        if checkpoint is not None and method not in (None, registry.CONSTANT):
+            raise UserError(f"--method {method} takes nothing from a --checkpoint: leave one out")
         colorizer = registry.load(method, checkpoint)
         if guessed:
             from src.inference import alternatives

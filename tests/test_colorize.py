@@ -54,7 +54,8 @@ def checkpoint(tmp_path: Path) -> Path:
 def colorize(checkpoint: Path) -> Colorize:
     def run(*arguments: object) -> int:
         words = [str(argument) for argument in arguments]
-        named = [] if "--checkpoint" in words else ["--checkpoint", str(checkpoint)]
+        is_chosen = {"--checkpoint", "--method"} & {*words}
+        named = [] if is_chosen else ["--checkpoint", str(checkpoint)]
         with pytest.raises(SystemExit) as ended:
             main([*words, *named])
         return int(ended.value.code or 0)
@@ -329,6 +330,7 @@ def test_a_folder_without_pictures_is_reported(
         (["a.png", "-o", "out", "--checkpoint", "rubbish.onnx"], "rubbish.onnx"),
         (["a.png", "-o", "out", "--checkpoint", "absent.onnx"], "absent.onnx"),
         (["a.png", "-o", "out", "--checkpoint", "absent.ckpt"], "absent.ckpt"),
+        (["a.png", "-o", "out", "--method", "zero", "--checkpoint", "file"], "leave one out"),
     ],
 )
 def test_mistakes_end_with_one_line_and_change_nothing(

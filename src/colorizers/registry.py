@@ -77,10 +77,11 @@ def _scribbles(_: Path | None) -> Colorizer:
     return Scribbles()
 
 
+CONSTANT = "constant"  # the only one that takes something of a file
 # What needs no training of its own. Each is given the file that was named beside it.
 METHODS: dict[str, Callable[[Path | None], Colorizer]] = {
     "zero": lambda _: Constant("zero", torch.zeros(2)),
-    "constant": _constant,
+    CONSTANT: _constant,
     "exemplar": _exemplar,
     "gupta": _gupta,
     "scribbles": _scribbles,
