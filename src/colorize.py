@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
             return
         batch = Batch(output, colorizer, options, overwrite, hints)
         batch.run(photos)
-        if (batch.painted, batch.skipped, batch.failed) != (1, 0, 0) or batch.left_out:
+        if batch.worth_a_summary:
             print(batch.summary())
         if said := batch.on_bytes():
             print(said)

@@ -259,6 +259,9 @@ def test_a_folder_that_is_named_as_a_result_is_no_result(
     (tmp_path / "out" / "a.png").mkdir(parents=True)
     assert colorize("a.png", "--output", "out") == 1
     assert "out/a.png is a folder" in capsys.readouterr().err
+    (tmp_path / "maps" / "a_uncertainty.png").mkdir(parents=True)
+    assert colorize("a.png", "--uncertainty", "--output", "maps") == 1
+    assert "maps/a_uncertainty.png is a folder" in capsys.readouterr().err
 
 
 def test_an_empty_name_is_not_the_working_directory(
@@ -509,9 +512,11 @@ def test_hints_that_cannot_be_meant_are_refused_in_one_line(
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.png").write_text("no picture")
     assert colorize(*words, "-o", "out") == 1
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.count("\n") == 1
+    told = capsys.readouterr()
+    assert said in told.err
+    assert told.err.count("\n") == 1
+    assert not told.out
+    assert not Path("out").exists()
 
 
 def test_every_page_of_a_tiff_is_coloured(tmp_path: Path, colorize: Colorize) -> None:

@@ -8,7 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -98,11 +98,20 @@ class Batch:
             return
         self._prepare_hints(photos, [self._name(*job) for job in jobs])
         self._inputs = {source.resolve() for source, _ in jobs}
+        is_new = not output.exists()
         output.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings(), closing(self._worked_on(jobs)) as done:
             warnings.simplefilter("ignore")  # while a picture is read, of which there are several
             for job, made in pace.each(done, "colouring", len(jobs), "photos"):
                 self._tell(job, made)
+        if is_new and not self.painted:
+            with suppress(OSError):  # what lies there is a person's
+                output.rmdir()
+
+    @property
+    def worth_a_summary(self) -> bool:
+        """Whether there is more to say than what a single photo's own line said."""
+        return self.skipped > 0 or self.painted + self.failed != 1 or bool(self.left_out)
 
     def summary(self) -> str:
         said = [f"{self.painted} coloured"]
@@ -250,13 +259,13 @@ class Batch:
         if target.resolve() in self._inputs:
             raise UserError(f"{target} is a photo itself: choose another --output")
         self._require_own([target])
-        if target.is_dir():
-            raise UserError(f"{target} is a folder: choose another --output")
         return self.overwrite or not target.exists()
 
     def _require_own(self, targets: Sequence[Path]) -> None:
-        """Refuse what this run has written for another photo. Raises: UserError."""
+        """Refuse folders, and what this run has written for another photo. Raises: UserError."""
         for target in targets:
+            if target.is_dir():
+                raise UserError(f"{target} is a folder: choose another --output")
             if target.resolve() in self._targets:
                 raise UserError(f"{target} is another photo's: choose another --output for one")
 
