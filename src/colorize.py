@@ -142,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--proposals", type=errors.whole, metavar="N", help=several)
     kept = f"keep this one of the N, or of {DEFAULT_PROPOSALS}, as the result"
     add("--proposal", dest="number", type=errors.whole, metavar="K", help=kept)
-    unsure = "also write NAME_uncertainty.png, light where the colour is a guess"
+    unsure = "also write NAME_uncertainty.png, light where the colour is a guess without hints"
     add("--uncertainty", action="store_true", help=unsure)
     size = "short side that the network sees (as trained); more gives finer, other colours"
     add("--size", type=errors.whole, metavar="PIXELS", help=size)
