@@ -25,13 +25,16 @@ class Palette:
     """What a colouriser thinks likely for each place of a picture.
 
     Args: L: as it is shown to the colouriser; ab: what came back; both in [-1, 1].
-    Attributes: knows: whether it gives probabilities; else its other spots tell what is likely.
+    Attributes:
+        knows: whether it gives probabilities; else its other spots tell what is likely.
+        size: (height, width) of the picture.
     """
 
     def __init__(
         self, colorizer: Colorizer, L: Float[Tensor, "1 1 h w"], ab: Float[Tensor, "1 2 h w"]
     ) -> None:
         self.knows = gives_probabilities(colorizer)
+        self.size = (L.shape[2], L.shape[3])
         self._colorizer, self._L, self._ab = colorizer, L, ab * color.AB_RANGE
 
     def at(self, y: int, x: int) -> tuple[list[Shade], list[Shade]]:

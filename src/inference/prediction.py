@@ -1,5 +1,6 @@
 """Predicting the colours of a picture, at the size at which a colouriser sees it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -26,16 +27,20 @@ class Prediction:
     """A small picture's colours, in [-1, 1].
 
     Attributes:
-        L: what was shown.
-        ab: what came back.
+        shown: L, at each size, the largest last.
+        ab: what came back, of the largest's size.
         places: where the large picture must have which colour.
         told: whether the colouriser knew hints.
     """
 
-    L: Float[Tensor, "1 1 h w"]
+    shown: Sequence[Float[Tensor, "1 1 _ _"]]
     ab: Float[Tensor, "1 2 h w"]
     places: Places | None = None
     told: bool = False
+
+    @property
+    def L(self) -> Float[Tensor, "1 1 h w"]:
+        return self.shown[-1]
 
     @property
     def mean_chroma(self) -> float:
@@ -63,7 +68,6 @@ class Prediction:
         return replace(self, ab=correction(hints), places=places)
 
 
-@torch.inference_mode()
 def predict(
     samples: NDArray[Any],
     colorizer: Colorizer,
@@ -81,23 +85,45 @@ def predict(
         image_size: short side in pixels that the colouriser sees; None is what it wants.
         views: 1 is the picture; 2, and its mirror image; 6, both at three sizes; None is what the
             colouriser wants.
-        strokes: hints, of which a colouriser is told that takes them.
-        reference: pictures whose colours are an example, for a colouriser that looks at them.
-        saturation: factor of the chroma. Unless it is 1, hints are only corrected, after it: how
-            far they are from what a colouriser sees is not how far they are from what is shown.
+        strokes, reference, saturation: as for `predict_shown`.
     Raises: UserError: if its colours are not finite. MemoryError: if there is too little.
     """
     size, count = image_size or colorizer.image_size, views or colorizer.views
     sizes = [round(scale * size) for scale in SCALES] if count == 6 else [size]
     shown = small_lightnesses(samples, sizes)
-    L = shown[-1]
-    own = colorizer.predictor
+    return predict_shown(shown, colorizer, views, strokes, reference, saturation)
+
+
+@torch.inference_mode()
+def predict_shown(
+    shown: Sequence[Float[Tensor, "1 1 _ _"]],
+    colorizer: Colorizer,
+    views: int | None = None,
+    strokes: Strokes | None = None,
+    reference: Reference | None = None,
+    saturation: float = 1.0,
+) -> Prediction:
+    """Predict as `predict` does, from what that showed, as other hints may ask for.
+
+    Args:
+        shown: of a Prediction with as many views.
+        strokes: hints, of which a colouriser is told that takes them.
+        reference: pictures whose colours are an example, for a colouriser that looks at them.
+        saturation: factor of the chroma. Unless it is 1, a network's hints are only corrected,
+            after it: how far they are from what it sees is not how far they are from what is shown.
+            What has no colours but those of hints keeps them.
+    Raises: as `predict`.
+    """
+    L, own = shown[-1], colorizer.predictor
+    if colorizer.takes_hints and not colorizer.sha256:
+        saturation = 1.0
     told = strokes if colorizer.takes_hints and saturation == 1 else None
-    each = [_of_view(own, one, told, reference, mirrored=count > 1) for one in shown]
+    mirrored = (views or colorizer.views) > 1
+    each = [_of_view(own, one, told, reference, mirrored=mirrored) for one in shown]
     ab = torch.stack([F.interpolate(one, L.shape[2:], mode="bilinear") for one in each]).mean(dim=0)
     if reference is not None:
         ab = colorizer.followed(L, ab, reference)
-    return Prediction(L, ab, told=told is not None).saturated(saturation)
+    return Prediction(shown, ab, told=told is not None).saturated(saturation)
 
 
 def _of_view(

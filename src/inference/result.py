@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from src import files
-from src.colorizers.colorizer import Colorizer
+from src.colorizers.colorizer import Colorizer, Reference
 from src.errors import UserError
 from src.images import Metadata, Page, Photo, eight_bit, write_pages
 from src.images.label import draw_label
@@ -74,6 +74,10 @@ class Options:
     proposals: Sequence[Colorizer] = ()
     proposal: str = ""
     unsure: Colorizer | None = None
+
+    @property
+    def reference(self) -> Reference | None:
+        return None if self.references is None else self.references.reference
 
 
 def output_name(photo: Photo, options: Options) -> str:

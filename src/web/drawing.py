@@ -168,6 +168,7 @@ def loaded(
         lines = hint_files.lines(path, height, width)
         if not 0 < len(lines) <= MOST_DISCS:
             raise UserError(f"{path.name} has {len(lines)} hints: expected 1 to {MOST_DISCS}")
+        hint_files.read(path, photo)  # refuses what covers nearly all
         return Drawing(strokes_of(lines))
     strokes = hint_files.read(path, photo)
     pixels = np.zeros((height, width, 4), np.uint8)

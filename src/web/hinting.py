@@ -68,4 +68,5 @@ class Hinting:
 
     def _saved(self, at: Sitting | None) -> str:
         at, place = present(at), Path(mkdtemp(dir=self._folder))
-        return str(at.drawing.saved(place, at.photo.stem, at.size))
+        with told_of(at.photo):
+            return str(at.drawing.saved(place, at.photo.stem, at.size))

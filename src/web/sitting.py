@@ -20,9 +20,8 @@ from src.errors import UserError
 from src.images import Photo
 from src.images.photo import over_white
 from src.inference import alternatives, result
-from src.inference.hints import Strokes
 from src.inference.painting import paint
-from src.inference.prediction import Prediction, predict
+from src.inference.prediction import Prediction, predict_shown
 from src.inference.result import Options
 from src.web import drawing as drawings
 from src.web.drawing import Drawing, Stroke
@@ -53,7 +52,7 @@ class Sitting:
         past: what it was before each of its changes.
         active: whether the latest stroke may still change its colour.
         rgb: the colour that was chosen last; in_hand: whether the next stroke takes it.
-        elsewhere: hints on other photos, of the same person.
+        elsewhere: hints on other photos, of the same person, and what they were before.
         number: of the variant; 1 is the network's own.
     """
 
@@ -72,7 +71,9 @@ class Sitting:
     active: bool = False
     rgb: Shade | None = None
     in_hand: bool = False
-    elsewhere: Mapping[Path, Drawing] = field(default_factory=dict, repr=False)
+    elsewhere: Mapping[Path, tuple[Drawing, Sequence[Drawing]]] = field(
+        default_factory=dict, repr=False
+    )
     number: int = 1
     pages: int = 1
 
@@ -80,10 +81,20 @@ class Sitting:
         """Take over the hints that were given before, on this photo and others."""
         if before is None:
             return self
-        elsewhere = {**before.elsewhere, before.photo: before.drawing}
-        given = elsewhere.get(self.photo, Drawing())
-        past = before.past if before.photo == self.photo else ()
-        return self._with(given, past=past, elsewhere=elsewhere)
+        pending = before.active and before.drawing.strokes[-1].rgb is None
+        own = (before.past[-1], before.past[:-1]) if pending else (before.drawing, before.past)
+        elsewhere = {**before.elsewhere, before.photo: own}
+        given, past = elsewhere.get(self.photo, (Drawing(), ()))
+        return self._with(
+            given, past=past, elsewhere=elsewhere, rgb=before.rgb, in_hand=before.in_hand
+        )
+
+    def in_use(self) -> set[Path]:
+        """Return the files that it needs."""
+        each = [(self.drawing, self.past), *self.elsewhere.values()]
+        drawings = [one for drawing, past in each for one in (drawing, *past)]
+        layers = {one.layer.path for one in drawings if one.layer is not None}
+        return {self.photo, *layers}
 
     def stroked(
         self, path: Sequence[tuple[float, float]], radius: float, *, keep: bool
@@ -178,7 +189,10 @@ class Sitting:
         """
         photo = Photo(self.photo)
         target = folder / result.output_name(photo, self.options)
-        hints = self.drawing.saved(folder, "hints", self.size) if self.drawing else None
+        hints = None
+        if self.drawing:  # beside the result it would have its name, and the same suffix at times
+            (folder / "hints").mkdir()
+            hints = self.drawing.saved(folder / "hints", self.photo.stem, self.size)
         notes = result.colorize_file(photo, target, self.colorizer, self.options, hints)
         target.touch()  # it has the photo's date, and what is old is deleted
         return target, notes
@@ -210,7 +224,7 @@ class Sitting:
         width, height = self.size
         path = self.drawing.strokes[-1].path
         middle = path[len(path) // 2]
-        rows, columns = self.prediction.L.shape[2:]
+        rows, columns = self.shades.size
         return self.shades.at(middle[1] * rows // height, middle[0] * columns // width)
 
     def _by(
@@ -218,7 +232,7 @@ class Sitting:
     ) -> "Sitting":
         """Return the photo, whose own samples these are, as another coloured it, without hints."""
         colorizer = followed(colorizer, options)
-        prediction = predicted(samples, colorizer, options, None)
+        prediction = result.predicted(samples, colorizer, options, None)
         return replace(
             self,
             number=number,
@@ -246,7 +260,14 @@ class Sitting:
             strokes = self.drawing.on(height, width, width / self.size[0])
             correction = self.correction
             if self.colorizer.takes_hints:
-                prediction = predicted(self.samples, self.colorizer, self.options, strokes)
+                prediction = predict_shown(
+                    prediction.shown,
+                    self.colorizer,
+                    self.options.views,
+                    strokes,
+                    self.options.reference,
+                    self.options.saturation,
+                )
                 correction = Correction(correction.scene, prediction.ab, told=prediction.told)
             prediction = prediction.corrected(strokes, correction)
         return painted(self.samples, prediction, self.options)
@@ -258,7 +279,7 @@ def begin(photo: Path, network: Colorizer, options: Options) -> Sitting:
     page = next(file.pages())
     colorizer = followed(network, options)
     # As when it is painted at full size: what is drawn at random depends on every pixel.
-    prediction = predicted(page.samples, colorizer, options, None)
+    prediction = result.predicted(page.samples, colorizer, options, None)
     height, width = page.samples.shape[:2]
     image = over_white(page.samples, page.alpha)
     image.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS, reducing_gap=3.0)
@@ -289,14 +310,6 @@ def several_pages(count: int) -> str:
 def followed(colorizer: Colorizer, options: Options) -> Colorizer:
     """Let a colouriser look at references, if there are any. Raises: UserError: if it cannot."""
     return colorizer if options.references is None else registry.following(colorizer)
-
-
-def predicted(
-    samples: ndarray, colorizer: Colorizer, options: Options, strokes: Strokes | None
-) -> Prediction:
-    reference = None if options.references is None else options.references.reference
-    size, views = options.size, options.views
-    return predict(samples, colorizer, size, views, strokes, reference, options.saturation)
 
 
 def painted(

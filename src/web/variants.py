@@ -68,6 +68,6 @@ class Variants:
     def _chosen(
         self, at: Sitting | None, each: list[Sitting], event: gr.SelectData
     ) -> dict[Any, Any]:
-        chosen = each[int(event.index)].following(present(at))
+        chosen = present(each or None)[int(event.index)].following(present(at))
         said = f"Number {event.index + 1} is what you paint on and download now."
         return {**self._view(chosen), self._said: said}

@@ -38,7 +38,8 @@ class View:
 
     def __call__(self, at: Sitting, number: int = 0) -> dict[Any, Any]:
         """Return what `outputs` show. Args: number: as for the easel."""
-        at.photo.touch()  # it is in use, and so not old
+        for path in filter(Path.exists, at.in_use()):
+            path.touch()  # it is not old
         place = Path(mkdtemp(dir=self._folder))
         before, after = place / "before.jpg", place / "after.jpg"
         Image.fromarray(at.samples).save(before, quality=92)

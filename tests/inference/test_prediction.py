@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from src.colorizers.colorizer import Colorizer, Hints
+from src.colorizers.scribbles import Scribbles
 from src.inference.hints import Strokes
 from src.inference.prediction import predict
 
@@ -92,7 +93,7 @@ def test_a_colouriser_that_takes_hints_is_given_them_at_its_own_size() -> None:
 
 def test_hints_that_another_chroma_would_change_are_corrected_after_it() -> None:
     class Untold(Lopsided):
-        takes_hints = True
+        takes_hints, sha256 = True, "a network's"
 
         def __call__(self, L: Tensor, hints: object = None, reference: object = None) -> Tensor:
             assert hints is None
@@ -103,3 +104,14 @@ def test_hints_that_another_chroma_would_change_are_corrected_after_it() -> None
     prediction = predict(SAMPLES, Untold(), strokes=Strokes(rgb, mask, "a test"), saturation=1.5)
     assert not prediction.told
     torch.testing.assert_close(prediction.ab, predict(SAMPLES, Untold()).ab * 1.5)
+
+
+def test_hints_without_a_network_are_spread_alike_at_every_saturation() -> None:
+    rgb, mask = np.zeros((96, 96, 3), np.uint8), np.zeros((96, 96), bool)
+    rgb[10, 80], mask[10, 80] = (200, 40, 40), True
+    strokes = Strokes(rgb, mask, "a test")
+    one, strong = (
+        predict(SAMPLES, Scribbles(), 48, strokes=strokes, saturation=factor) for factor in (1, 1.5)
+    )
+    assert strong.told
+    assert torch.equal(strong.ab, one.ab)

@@ -148,6 +148,7 @@ def test_a_layer_of_a_paint_program_is_loaded_painted_over_and_saved(
     layer[130:150, 60:100] = (*BLUE, 255)
     Image.fromarray(layer).save(tmp_path / "layer.png")
     loaded = begun.loaded(tmp_path / "layer.png", tmp_path)
+    assert loaded.in_use() == loaded.undone().undone().in_use() | {tmp_path / "layer.png"}
     red, _, blueness = loaded.painted.astype(int)[70, 40]
     assert blueness > red + 30
     over = loaded.stroked([(0.8, 0.2)], 0.05, keep=False).colored(GREY)
@@ -158,7 +159,10 @@ def test_a_layer_of_a_paint_program_is_loaded_painted_over_and_saved(
         assert image.getchannel("A").getpixel((20, 20)) == 0
     painted, _ = over.whole(tmp_path)
     with Image.open(painted) as image:
-        assert b"hints=2 by a person, from hints.png" in image.info["xmp"]
+        assert b"hints=2 by a person, from a.png" in image.info["xmp"]
+    (tmp_path / "all.csv").write_text("150,100,#ffffff,300\n")
+    with pytest.raises(UserError, match="gives colours to 100% of the photo"):
+        begun.loaded(tmp_path / "all.csv", tmp_path)
     Image.new("RGBA", (30, 20)).save(tmp_path / "small.png")
     with pytest.raises(UserError, match="expected the upright photo's 300x200"):
         begun.loaded(tmp_path / "small.png", tmp_path)
@@ -173,7 +177,27 @@ def test_hints_stay_with_their_photo(begun: Sitting, tmp_path: Path) -> None:
     Image.new("L", (90, 80), 99).save(tmp_path / "b.png")
     other = sitting.begin(tmp_path / "b.png", begun.colorizer, options).following(again)
     assert not other.drawing
-    assert begun_at(begun, options).following(other).drawing is hinted.drawing
+    back = begun_at(begun, options).following(other)
+    assert back.drawing is hinted.drawing
+    assert not back.undone().drawing
+    held = other.colored(GREY)  # for the next stroke, on whatever photo
+    pending = begun_at(begun, options).following(held).stroked(SPOT, 0.02, keep=False)
+    assert pending.drawing.strokes[-1].rgb == GREY
+    forgotten = begun_at(begun, options).following(back.stroked(SPOT, 0.02, keep=False))
+    assert [one.rgb for one in forgotten.drawing.strokes] == [BLUE]
+
+
+def test_a_photo_whose_preview_has_not_quite_its_shape_takes_strokes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sitting, "PREVIEW", 150)
+    Image.radial_gradient("L").resize((152, 111)).save(tmp_path / "a.png")
+    network = registry.from_file(None)
+    begun = sitting.begin(tmp_path / "a.png", network, Options(size=64, views=1))
+    assert round(64 * 150 / begun.samples.shape[0]) != begun.prediction.L.shape[3]
+    blue = begun.stroked(SPOT, 0.02, keep=False).colored(BLUE)
+    red, _, blueness = blue.painted.astype(int)[77, 40]
+    assert blueness > red + 30
 
 
 def begun_at(begun: Sitting, options: Options) -> Sitting:
@@ -192,10 +216,13 @@ def test_variants_are_corrected_by_hints_and_painted_at_full_size(
     begun: Sitting, tmp_path: Path
 ) -> None:
     unsure = registry.from_file(save_unsure(tmp_path / "unsure.ckpt"))
-    first = sitting.begin(begun.photo, unsure, Options())
+    first = sitting.begin(begun.photo, unsure, Options(views=6))
     own, other, _ = first.variants(3)
     assert np.array_equal(own.painted, first.painted)
     assert np.ptp(other.painted.astype(int) - own.painted, axis=2).mean() > 4
+    corner = [(0.95, 0.95)]
+    likely = first.stroked(corner, 0.02, keep=False).palette()
+    assert other.stroked(corner, 0.02, keep=False).palette() == likely
     hinted = other.stroked(SPOT, 0.02, keep=False).colored(BLUE)
     assert np.array_equal(first.variants(3)[1].following(hinted).painted, hinted.painted)
     painted, _ = hinted.whole(tmp_path)
