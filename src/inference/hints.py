@@ -129,12 +129,12 @@ def read(path: Path, samples: ndarray) -> Strokes:
     Raises: UserError: if the file is no hints, or not for this photo.
     """
     height, width = samples.shape[:2]
-    if path.suffix.lower() == CSV:
+    table = path.suffix.lower() == CSV
+    if table:
         strokes = drawn(lines(path, height, width), height, width, path.name)
     else:
         strokes = _of_picture(path, samples)
     share = strokes.mask.mean()
-    table = path.suffix.lower() == CSV
     if not share:
         how = f"write lines of {_columns()}" if table else DRAW
         raise UserError(f"{path} holds no hint: {how}")
@@ -192,8 +192,6 @@ def _of_picture(path: Path, photo: ndarray) -> Strokes:
         )
     rgb = eight_bit(page.samples)
     rgb = rgb if rgb.ndim == 3 else np.broadcast_to(rgb[..., None], (*rgb.shape, 3))
-    if page.alpha is not None and page.alpha.min() < np.iinfo(page.alpha.dtype).max:
-        return Strokes(rgb, page.alpha >= np.iinfo(page.alpha.dtype).max * OPAQUE, path.name)
     lossy = picture.format in LOSSY
     different = DIFFERENT_LOSSY if lossy else DIFFERENT
     mask = np.empty(rgb.shape[:2], bool)
@@ -205,7 +203,12 @@ def _of_picture(path: Path, photo: ndarray) -> Strokes:
         from scipy import ndimage
 
         mask = ndimage.binary_erosion(mask, WITHIN_LOSSY)
-    return Strokes(rgb, mask, path.name)
+    if page.alpha is None or page.alpha.min() == np.iinfo(page.alpha.dtype).max:
+        return Strokes(rgb, mask, path.name)
+    opaque = page.alpha >= np.iinfo(page.alpha.dtype).max * OPAQUE
+    # Of a photo with transparent parts, a copy that was painted on has them too.
+    is_copy = 2 * (mask & opaque).sum() < opaque.sum()
+    return Strokes(rgb, mask & opaque if is_copy else opaque, path.name)
 
 
 def lines(path: Path, height: int, width: int) -> list[Line]:
@@ -217,6 +220,8 @@ def lines(path: Path, height: int, width: int) -> list[Line]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UserError(f"{path} is no text: expected lines of {_columns()}") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
     try:
         rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
     except csv.Error as error:

@@ -99,6 +99,16 @@ def test_an_opaque_copy_counts_where_it_differs(tmp_path: Path) -> None:
     assert strokes.count(20) == 1
 
 
+def test_a_copy_of_a_photo_with_transparent_parts_counts_where_it_differs(tmp_path: Path) -> None:
+    samples = photo((30, 20))
+    picture = Image.fromarray(samples).convert("RGBA")
+    picture.paste((0, 0, 0, 0), (0, 0, 30, 5))
+    ImageDraw.Draw(picture).line([(4, 10), (9, 10)], fill=BLUE)
+    picture.save(tmp_path / "hints.png")
+    strokes = hints.read(tmp_path / "hints.png", samples)
+    assert np.argwhere(strokes.mask).tolist() == [[10, x] for x in range(4, 10)]
+
+
 def test_strokes_that_touch_in_two_colors_are_two(tmp_path: Path) -> None:
     picture = layer((60, 40))
     pen = ImageDraw.Draw(picture)
@@ -162,6 +172,12 @@ def test_wrong_lines_are_told_in_one(tmp_path: Path, text: str, said: str) -> No
     assert said in str(told.value)
     assert str(path) in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_a_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "hints.csv").mkdir()
+    with pytest.raises(UserError, match=r"hints\.csv: Is a directory"):
+        hints.read(tmp_path / "hints.csv", photo((30, 20)))
 
 
 @pytest.mark.parametrize(
