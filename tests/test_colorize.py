@@ -481,8 +481,9 @@ def test_hints_beside_photos_are_no_photos(tmp_path: Path, colorize: Colorize) -
     layer.putpixel((30, 20), (0, 0, 255, 255))
     (tmp_path / "album" / "hints").mkdir()
     layer.save(tmp_path / "album" / "hints" / "a.png")
-    assert colorize("album", "-o", "out", "--hints", "album/hints") == 0
-    assert made_in("out") == ["a.jpg"]
+    for given in (Path("album/hints"), tmp_path / "album" / "hints"):
+        assert colorize("album", "-o", "out", "--hints", given, "--overwrite") == 0
+        assert made_in("out") == ["a.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -492,6 +493,7 @@ def test_hints_beside_photos_are_no_photos(tmp_path: Path, colorize: Colorize) -
         (["album", "--hints", "h.csv"], "--hints h.csv is one photo's: for several"),
         (["a.jpg", "--hints", "absent.png"], "no hints at absent.png"),
         (["a.jpg", "--method", "scribbles"], "--method scribbles spreads hints only"),
+        (["album", "--hints", "album"], "--hints album holds the photos too"),
         (["a.jpg", "--hints", "empty"], "such as a.png or a.csv; there is none"),
         (["two.tif", "--hints", "h.csv"], "it has 2 pages"),
         (["a.jpg", "--hints", "a.png"], "a.png"),

@@ -149,12 +149,18 @@ class Batch:
             return
         listed = images.listing(photo)
         self.left_out += listed.left_out
-        found = [photo / name for name in listed.names if not _is_beside(name, listed.names)]
+        results = {Path(name).with_suffix("") for name in listed.names}
+        found = [photo / name for name in listed.names if not _is_beside(name, results)]
         if photo.resolve() in output.resolve().parents:
             # Results of an earlier run are no photos of the folder that they lie in.
             found = [path for path in found if not path.resolve().is_relative_to(output.resolve())]
         if self.hints is not None:
-            found = [path for path in found if not path.is_relative_to(self.hints)]
+            hints = self.hints.resolve()
+            if photo.resolve().is_relative_to(hints):
+                raise UserError(
+                    f"--hints {self.hints} holds the photos too: give hints a folder of their own"
+                )
+            found = [path for path in found if not path.resolve().is_relative_to(hints)]
         if not found:
             left_out = images.in_words(listed.left_out)
             self._fail(photo, f"no pictures in this folder{left_out and f'; {left_out}'}")
@@ -209,17 +215,17 @@ class Batch:
         photo, target = self._photo_and_target(job)
         due, asked = self._is_due(target), result.asked_beside(self.options)
         # A sheet that a result lacks is made although the result stays.
-        endings = [one for one in asked if due or not result.beside(target, one).exists()]
+        endings = [
+            one for one in asked if self.overwrite or not result.beside(target, one).is_file()
+        ]
         if not due and not endings:
             return Made(target, None, [])
-        beside = [result.beside(target, ending) for ending in endings]
-        self._require_own(beside)
+        self._require_own([result.beside(target, ending) for ending in endings])
         name = self._name(job.source, job.folder)
         hints = self._by_name.of(name) if self._by_name else self.hints
         given = self.colorizer, self.options, hints
         notes = result.colorize_file(photo, target, *given) if due else None
-        result.write_beside(photo, target, endings, *given)
-        return Made(target, notes, beside)
+        return Made(target, notes, result.write_beside(photo, target, endings, *given))
 
     def _photo_and_target(self, job: Job) -> tuple[images.Photo, Path]:
         if isinstance(job.photo, Exception):
@@ -256,14 +262,14 @@ class Batch:
 
     def _is_due(self, target: Path) -> bool:
         """Tell whether to make a result. Raises: UserError: if it would replace something else."""
-        if target.resolve() in self._inputs:
-            raise UserError(f"{target} is a photo itself: choose another --output")
         self._require_own([target])
         return self.overwrite or not target.exists()
 
     def _require_own(self, targets: Sequence[Path]) -> None:
-        """Refuse folders, and what this run has written for another photo. Raises: UserError."""
+        """Refuse photos, folders, and results of this run for another photo. Raises: UserError."""
         for target in targets:
+            if target.resolve() in self._inputs:
+                raise UserError(f"{target} is a photo itself: choose another --output")
             if target.is_dir():
                 raise UserError(f"{target} is a folder: choose another --output")
             if target.resolve() in self._targets:
@@ -274,14 +280,11 @@ class Batch:
         tqdm.write(f"{source}: {reason}", file=sys.stderr)
 
 
-def _is_beside(name: str, names: Collection[str]) -> bool:
-    """Tell whether a picture is what an earlier run left beside its result, by its name."""
-    path = Path(name)
-    for ending in BESIDE:
-        if name.endswith(ending):
-            whole = path.with_name(path.name.removesuffix(ending))
-            return any(Path(one).with_suffix("") == whole for one in names)
-    return False
+def _is_beside(name: str, results: Collection[Path]) -> bool:
+    """Tell whether a picture is what an earlier run left beside one of these, without suffix."""
+    return any(
+        name.endswith(ending) and Path(name.removesuffix(ending)) in results for ending in BESIDE
+    )
 
 
 def expanded(photo: Path) -> list[Path]:

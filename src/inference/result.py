@@ -157,17 +157,21 @@ def write_beside(
     colorizer: Colorizer,
     options: Options,
     hints: Path | None = None,
-) -> None:
+) -> list[Path]:
     """Write beside a result a sheet of proposals, a map, or both, of the photo's first page.
 
     Args: endings: of `asked_beside`; the others, as for `colorize_file`.
+    Returns: what was written: nothing for a photo that stays as it is.
     Raises: UserError: if the photo or the hints are broken. OSError: if it cannot be written.
     """
     if not endings:
-        return
+        return []
     from src.inference import alternatives
 
-    samples = next(photo.pages()).samples
+    page = next(photo.pages())
+    if options.keep_color and _in_color(page):
+        return []
+    samples = page.samples
     if PROPOSALS in endings:
         strokes = None if hints is None else hint_files.read(hints, samples)
         # Other views than the network's own would be drawn otherwise: they cannot be averaged.
@@ -185,15 +189,21 @@ def write_beside(
         height, width = samples.shape[:2]
         found = alternatives.uncertainty(samples, options.unsure, options.size)
         alternatives.write_map(beside(target, UNCERTAINTY), found, (width, height))
+    return [beside(target, ending) for ending in endings]
 
 
 def predicted(
     samples: Samples, colorizer: Colorizer, options: Options, strokes: Strokes | None
 ) -> Prediction:
     """Predict as the options ask for it, corrected by hints. Raises: UserError: as `predict`."""
-    followed = None if options.references is None else options.references.reference
     prediction = predict(
-        samples, colorizer, options.size, options.views, strokes, followed, options.saturation
+        samples,
+        colorizer,
+        options.size,
+        options.views,
+        strokes,
+        options.reference,
+        options.saturation,
     )
     return prediction if strokes is None else prediction.corrected(strokes)
 

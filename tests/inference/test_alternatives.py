@@ -73,8 +73,31 @@ def test_what_a_result_lacks_beside_it_is_made_and_the_result_stays(
     assert "cat_proposals" not in capsys.readouterr().out
     assert guesses.stat().st_size > 100
     assert (kept.read_bytes(), sheet.read_bytes()) == (b"retouched by hand", b"annotated")
+    assert colorize(*words, "--proposals", 3, "--format", "jpeg") == 0
+    assert sheet.read_bytes() == b"annotated"  # although cat.jpg is new
     assert colorize(*words, "--proposals", 3, "--overwrite") == 0
     assert min(kept.stat().st_size, sheet.stat().st_size) > 100
+
+
+def test_a_photo_that_stays_as_it_is_has_nothing_beside_it(album: Path) -> None:
+    (album / "chelsea.png").write_bytes((SCENES / "chelsea.png").read_bytes())
+    words = (album, "--checkpoint", "unsure.ckpt", "--uncertainty", "--keep-color")
+    assert colorize(*words) == 0
+    made = sorted(path.name for path in Path("out").iterdir())
+    assert made == ["cat.png", "cat_uncertainty.png", "chelsea.png"]
+
+
+def test_a_photo_is_never_replaced_by_what_goes_beside_another(
+    album: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (album / "mine").mkdir()
+    own = album / "mine" / "cat_uncertainty.png"
+    own.write_bytes((album / "cat.png").read_bytes())
+    words = (album / "cat.png", own, "--checkpoint", "unsure.ckpt", "--uncertainty", "--overwrite")
+    with pytest.raises(SystemExit):
+        main([*map(str, words), "--output", str(album / "mine")])
+    assert own.read_bytes() == (album / "cat.png").read_bytes()
+    assert f"{own} is a photo itself" in capsys.readouterr().err
 
 
 def of_sheet(number: int, size: tuple[int, int]) -> np.ndarray:
@@ -129,7 +152,8 @@ def test_what_is_kept_is_what_the_sheet_shows(
 def test_what_cannot_be_proposed_is_said_in_one_line(
     album: Path, words: tuple[object, ...], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert colorize(album, "--checkpoint", "unsure.ckpt", *words) == 1
+    trained = () if "--method" in words else ("--checkpoint", "unsure.ckpt")
+    assert colorize(album, *trained, *words) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert said in line
 
