@@ -9,6 +9,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 16, 8192  # of the short side that a colouriser is shown
+# A panorama's long side over its short one as a network sees it; beyond it, memory grows for
+# nothing.
+MAX_ASPECT = 4
 REFERENCE_SIZE = 192  # of the short side at which a photo and its reference are compared
 VIEWS = (1, 2, 6)  # as it is; and mirrored; both at three sizes
 

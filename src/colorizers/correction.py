@@ -10,8 +10,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from src.colorizers.colorizer import Hints
-from src.colorizers.scene import Scene, shrunk
-from src.colorizers.scribbles import interpolated
+from src.colorizers.scene import Scene
+from src.colorizers.scribbles import interpolated, shrunk
 from src.generators.blocks import pad_to_multiple
 from src.generators.lite0 import STRIDE
 from src.generators.lite0_hints import carried

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from src.colorizers import shipped
-from src.colorizers.colorizer import REFERENCE_SIZE
+from src.colorizers.colorizer import MAX_ASPECT, REFERENCE_SIZE
 from src.colorizers.superpixels import Superpixels
 from src.generators.blocks import pad_to_multiple
 from src.generators.lite0 import STRIDE, Lite0
@@ -61,7 +61,7 @@ class ByEncoder(Likeness):
     """
 
     def __init__(self) -> None:
-        network = shipped.load().network
+        network = shipped.shared().network
         self._encoder = next(one for one in network.modules() if isinstance(one, Lite0))
 
     @torch.inference_mode()
@@ -84,10 +84,10 @@ class ByEncoder(Likeness):
 
 
 def compared(maps: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c i j"]:
-    """Take a picture to the size at which pictures are compared."""
+    """Take a picture to the size at which pictures are compared; panoramas to no more of it."""
     height, width = maps.shape[2:]
-    scale = REFERENCE_SIZE / min(height, width)
-    size = round(height * scale), round(width * scale)
+    scale = REFERENCE_SIZE / max(min(height, width), max(height, width) / MAX_ASPECT)
+    size = max(1, round(height * scale)), max(1, round(width * scale))
     return F.interpolate(maps, size, mode="bilinear", antialias=True)
 
 

@@ -1,6 +1,7 @@
 """Several plausible colourings of one picture, drawn from what a network thinks likely."""
 
 import hashlib
+import threading
 from collections.abc import Sequence
 
 import torch
@@ -71,16 +72,16 @@ class Drawings:
         self._network, self._bins = with_bins(network)
         self._name, self._count = network.sha256, count
         self._likeness = ByEncoder()
-        self._latest: tuple[int, Sequence[Float[Tensor, "1 2 i j"]]] | None = None
+        self._latest = threading.local()  # photos that are coloured side by side have their own
 
     def of(self, L: Float[Tensor, "1 1 h w"]) -> Sequence[Float[Tensor, "1 2 i j"]]:
         """Return ab of all but the network's own, at the size of its logits."""
         content = (L.cpu().numpy().tobytes(), self._name.encode(), str(self._count).encode())
         seed = int.from_bytes(hashlib.sha256(b"\0".join(content)).digest()[:7])
-        latest = self._latest  # threads may replace it meanwhile
-        if latest is None or latest[0] != seed:
-            latest = self._latest = (seed, self._drawn(L, seed))
-        return latest[1]
+        if getattr(self._latest, "seed", None) != seed:
+            self._latest.drawn, self._latest.seed = self._drawn(L, seed), seed
+        found: Sequence[Float[Tensor, "1 2 i j"]] = self._latest.drawn
+        return found
 
     def _drawn(self, L: Float[Tensor, "1 1 h w"], seed: int) -> Sequence[Float[Tensor, "1 2 i j"]]:
         both = torch.cat([L, L.flip(-1)]).to(next(self._network.parameters()).device)

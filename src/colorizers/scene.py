@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from src.colorizers import shipped
+from src.colorizers.scribbles import shrunk
 from src.errors import UserError
 from src.generators.blocks import pad_to_multiple
 from src.generators.lite0 import STRIDE, Lite0, load_imagenet_weights
 from src.generators.lite0_hints import Lite0Hints
 
-LARGEST_SIDE = 512  # short side in pixels at which all this is computed; it is enlarged from there
 # Of the encoder's maps, at 1/16 and 1/32 of the size: the squared distance of two places' features
 # over which what is likely at them stops being alike. How they were fitted: see correction.py.
 FEATURES = {3: 28_000.0, 4: 9_100.0}
@@ -72,20 +72,10 @@ class Scene:
         return [side + -side % STRIDE for side in self.size]
 
 
-def shrunk(maps: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c i j"]:
-    """Shrink to LARGEST_SIDE what is larger."""
-    scale = LARGEST_SIDE / min(maps.shape[2:])
-    if scale >= 1:
-        return maps
-    height, width = (round(side * scale) for side in maps.shape[2:])
-    return F.interpolate(maps, (height, width), mode="area")
-
-
-@cache
 def _network() -> Lite0Hints | None:
     if not shipped.PATH.is_file():
         return None
-    network = shipped.load().network
+    network = shipped.shared().network
     assert isinstance(network, Lite0Hints)
     return network
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.sparse import coo_array, csc_array
@@ -23,6 +24,7 @@ NEIGHBORS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1
 LEAST_WEIGHT = 0.01  # of a pixel's most alike neighbour: no pixel is cut off, as in Levin's code
 NARROWING = 0.6  # of a window's variance, as in Levin's code
 NOISE = 1e-5  # variance of L in [-1, 1] that a window has at least: 8 bits step by 0.008
+LARGEST_SIDE = 512  # short side in pixels at which it is solved, and enlarged from there
 Affinity = Callable[[Float[ndarray, "h w"]], Float[ndarray, "8 h w"]]
 
 
@@ -42,6 +44,15 @@ class Scribbles(Colorizer):
         if hints is None:
             return torch.zeros_like(L).expand(-1, 2, -1, -1)
         return spread(L, hints)
+
+
+def shrunk(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c i j"]:
+    """Shrink to LARGEST_SIDE what is larger."""
+    scale = LARGEST_SIDE / min(maps.shape[2:])
+    if scale >= 1:
+        return maps
+    height, width = (round(side * scale) for side in maps.shape[2:])
+    return F.interpolate(maps, (height, width), mode="area")
 
 
 def gaussian(L: Float[ndarray, "h w"]) -> Float[ndarray, "8 h w"]:
@@ -73,11 +84,18 @@ def spread(
     L: Float[Tensor, "b 1 h w"],
     hints: Hints,
     affinity: Affinity = gaussian,
-    pull: float | Float[Tensor, "b 1 h w"] = 0.0,
+    pull: float = 0.0,
     firmness: Float[Tensor, "b 1 h w"] | None = None,
 ) -> Float[Tensor, "b 2 h w"]:
-    """Return the ab that hints give: exact to 0.01 Lab units. Args: as for `interpolated`."""
-    return interpolated(L, *hints, affinity, pull, firmness)
+    """Return the ab that hints give: exact to 0.01 Lab units, up to LARGEST_SIDE.
+
+    Args: as for `interpolated`.
+    """
+    share = shrunk(hints.mask.to(hints.ab))
+    ab = shrunk(hints.ab * hints.mask) / share.clamp(min=torch.finfo(share.dtype).tiny)
+    firmness = None if firmness is None else shrunk(firmness)
+    found = interpolated(shrunk(L), ab, share > 0, affinity, pull, firmness)
+    return F.interpolate(found, L.shape[2:], mode="bilinear")
 
 
 def interpolated(

@@ -1,6 +1,7 @@
 """The network that ships with the project. How it was made, and how good it is: MODEL_CARD.md."""
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 from src.colorizers import trained
@@ -12,6 +13,12 @@ PATH = WEIGHTS / "lite0_palette.safetensors"
 SHA256 = "0b99476a90f5073be05522a634e7103996d1d345a7db37fb2f13006c1d709076"
 HINTS_PATH = WEIGHTS / "lite0_hints.safetensors"  # its branch for hints
 HINTS_SHA256 = "e1398ecefd89335f58e7f28e8c9c23659a2704f37303a701da3189ad1d3c7d81"
+
+
+@cache
+def shared() -> Trained:
+    """Load it once, for all who leave it as it is. Raises: UserError: as `load`."""
+    return load()
 
 
 def load() -> Trained:

@@ -12,11 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from src import color
+from src.colorizers.colorizer import MAX_ASPECT
 from src.images import eight_bit
-
-# A panorama's long side over its short one as a network sees it; beyond it, memory grows for
-# nothing.
-MAX_ASPECT = 4
 
 
 def lightness(samples: NDArray[Any]) -> Float[Tensor, "1 1 h w"]:

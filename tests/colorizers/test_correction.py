@@ -79,7 +79,7 @@ def test_more_strokes_than_marks_are_met_too(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_large_pictures_are_corrected_at_a_smaller_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("src.colorizers.scene.LARGEST_SIDE", 32)
+    monkeypatch.setattr("src.colorizers.scribbles.LARGEST_SIDE", 32)
     L, ab = scene()
     correct = Correction(Scene(L), ab)
     assert correct.scene.size == (32, 48)

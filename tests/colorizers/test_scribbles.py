@@ -101,6 +101,15 @@ def test_a_picture_without_hints_is_grey_beside_one_that_has_some() -> None:
     assert not registry.load("scribbles", None)(two_halves()).any()
 
 
+def test_what_is_large_is_solved_smaller_and_enlarged(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = hints((20, 5, 0.6, 0.3), (3, 50, -0.1, -0.5), size=(40, 60))
+    whole = spread(two_halves(), given)
+    monkeypatch.setattr("src.colorizers.scribbles.LARGEST_SIDE", 20)
+    small = spread(two_halves(), given)
+    assert small.shape == whole.shape
+    assert (small - whole)[..., [*range(28), *range(32, 60)]].abs().max() < 0.03
+
+
 def test_a_pull_lets_colours_fade_away_from_hints() -> None:
     given = hints((20, 5, 0.6, 0.0), size=(40, 60))
     red = spread(torch.zeros(1, 1, 40, 60), given, pull=0.01)[0, 0, 20]
