@@ -169,6 +169,9 @@ class ColorizationModule(lightning.LightningModule):
                 rank_zero_only(print)(f"The encoder starts from {start}: {', '.join(took)}")
             if self.ema_generator is not None:
                 self.ema_generator.module.load_state_dict(self.generator.state_dict())
+                if given and branch is None:
+                    # Else the first step would replace what was learnt.
+                    self.ema_generator.n_averaged.fill_(1)
         for network in (self.generator, self.discriminator):
             if network is not None and self.hparams["channels_last"]:
                 cast(Any, network).to(memory_format=torch.channels_last)
@@ -246,7 +249,7 @@ class ColorizationModule(lightning.LightningModule):
         self._pictures = list(batch["name"])
         generator_learns = batch_idx % self.objective.critic_steps == 0
         with torch.set_grad_enabled(generator_learns):
-            fake_ab = self.generator(L, *self._hints(real_ab, self._lot()))
+            fake_ab = self.generator(L, *self.hints(real_ab, self._lot()))
         figures = self._discriminator_step(L, real_ab, fake_ab.detach())
         if generator_learns:
             figures |= self._generator_step(L, real_ab, fake_ab)
@@ -262,7 +265,7 @@ class ColorizationModule(lightning.LightningModule):
         batch = cast(Any, self.trainer).fit_loop.total_batch_idx
         return torch.initial_seed() + batch * self.trainer.world_size + self.global_rank
 
-    def _hints(self, real_ab: Float[Tensor, "b 2 h w"], lot: int) -> tuple[Tensor, ...]:
+    def hints(self, real_ab: Float[Tensor, "b 2 h w"], lot: int) -> tuple[Tensor, ...]:
         """Return what a network that takes hints is told of the truth: ab, and where."""
         if not self.generator.takes_hints:
             return ()
@@ -342,7 +345,7 @@ class ColorizationModule(lightning.LightningModule):
 
     def _measure(self, batch: Batch, metrics: SubsetMetrics, batch_idx: int) -> None:
         L, true_ab = batch["L"], batch["ab"]
-        hints = self._hints(true_ab, batch_idx)
+        hints = self.hints(true_ab, batch_idx)
         ab = self.inference_generator(self._channels_last(L), *hints).float()
         if not ab.isfinite().all():
             raise self._not_finite("the generator's weights are not finite")

@@ -51,7 +51,7 @@ class Panels(Callback):
 
     @rank_zero_only
     def on_validation_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
-        if trainer.sanity_checking:
+        if trainer.sanity_checking or cast(Any, trainer).fast_dev_run:
             return
         epoch = trainer.current_epoch + 1
         grid = self._draw(module, f"epoch {epoch}")
@@ -69,7 +69,7 @@ class Panels(Callback):
         shown = data.eval_pictures("test", TEST_PICTURES)
         rgb = default_collate([shown[i]["rgb"] for i in range(len(shown))])
         L, ab = color.uint8_to_L_ab(rgb.to(module.device))
-        predicted = module.inference_generator(L).float()
+        predicted = module.inference_generator(L, *module.hints(ab, 0)).float()
         rows = [color.L_ab_to_uint8(L, own) for own in (torch.zeros_like(ab), predicted, ab)]
         bare = torch.stack(rows).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
         write_image(Image.fromarray(bare.cpu().numpy()), self.folder / TEST_PANEL)
@@ -77,7 +77,8 @@ class Panels(Callback):
     def _draw(self, module: ColorizationModule, title: str) -> UInt8[ndarray, "h w 3"]:
         L, ab = color.uint8_to_L_ab(self._rgb.to(module.device))
         generator = module.inference_generator
-        rows = {"grey": torch.zeros_like(ab), "predicted": generator(L).float(), "truth": ab}
+        predicted = generator(L, *module.hints(ab, 0)).float()
+        rows = {"grey": torch.zeros_like(ab), "predicted": predicted, "truth": ab}
         shown = {name: color.L_ab_to_uint8(L, value) for name, value in rows.items()}
         for name, weights in (generator.attention(L) if self.attention else {}).items():
             shown[name] = (255 * weights).round().byte().expand(-1, 3, -1, -1)

@@ -200,6 +200,22 @@ def test_the_moving_average_is_only_of_the_generator_and_serves_inference(
     assert not any("discriminator" in key for key in averaged_keys)
 
 
+def test_the_moving_average_of_what_has_learnt_begins_with_it(
+    configure: Configure, tmp_path: Path
+) -> None:
+    config = configure("model=unet_gan", "model.ema_decay=0.5")
+    learnt: ColorizationModule = instantiate(config.model)
+    state = {f"generator.{key}": one for key, one in learnt.generator.state_dict().items()}
+    content = {"hyper_parameters": dict(learnt.hparams), "state_dict": state}
+    torch.save(content | {"mean_ab": torch.zeros(2)}, tmp_path / "learnt.ckpt")
+    config.model.init_generator = str(tmp_path / "learnt.ckpt")
+    model: ColorizationModule = instantiate(config.model)
+    fit(model, OneBatch(*two_pictures(), length=2), epochs=1)
+    both = zip(weights(learnt.generator), weights(model.generator), strict=True)
+    for averaged, (before, after) in zip(weights(model.ema_generator), both, strict=True):
+        torch.testing.assert_close(averaged, (before + after) / 2)
+
+
 def test_learning_rates_fall_over_the_last_share_of_epochs(configure: Configure) -> None:
     model: ColorizationModule = instantiate(
         configure("model=unet_gan", "model.decay_share=0.5", "size.unet_lr=2e-4").model
