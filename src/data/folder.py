@@ -96,6 +96,7 @@ class FolderData(ColorizationData):
                 Listed(name, split, found.contents[name], collection.original(name))
                 for name, split in names.items()
             ]
+            self._report_shared(self.listed)
             files = [picture.file for picture in self.listed]
         else:
             self.listed, files = self._find_again(self.recorded, found.contents)
@@ -160,6 +161,21 @@ class FolderData(ColorizationData):
             for picture in found
         ]
         return found, files
+
+    def _report_shared(self, listed: Sequence[Listed]) -> None:
+        """Say if folders that a person split hold the same files."""
+        first: dict[str, Listed] = {}
+        shared = [
+            (before, one)
+            for one in listed
+            if (before := first.setdefault(one.sha256, one)).split != one.split
+        ]
+        if shared:
+            before, one = shared[0]
+            rank_zero_only(print)(
+                f"leaks: {len(shared)} files stand in more than one split of {self.root}, such as "
+                f"{before.file} and {one.file}"
+            )
 
     def _report_leaks(self, rows: Any) -> None:
         leaks = manifest.leaks(rows)

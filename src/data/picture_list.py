@@ -71,6 +71,10 @@ def short(sha256: str) -> int:
     return int(sha256[:16], 16) - 2**63
 
 
+def _hashes(picture: Listed) -> list[int]:
+    return [short(sha256) for sha256 in (picture.sha256, picture.original) if sha256]
+
+
 @dataclass(frozen=True)
 class TrainedOn:
     """What a checkpoint was trained or selected on.
@@ -87,11 +91,10 @@ class TrainedOn:
     def of(cls, pictures: Sequence[Listed] | None) -> "TrainedOn":
         """Take the training and validation pictures of a list; None: nobody knows them."""
         hashes = {
-            short(sha256)
+            sha256
             for picture in pictures or ()
             if picture.split != "test"
-            for sha256 in (picture.sha256, picture.original)
-            if sha256
+            for sha256 in _hashes(picture)
         }
         return cls(torch.tensor(sorted(hashes), dtype=torch.int64), pictures is not None)
 
@@ -104,6 +107,9 @@ class TrainedOn:
         if not isinstance(pictures, Tensor) or pictures.dtype != torch.int64 or pictures.ndim != 1:
             return cls.of(None)
         return cls(pictures, content.get("is_complete") is True)
+
+    def __contains__(self, picture: Listed) -> bool:
+        return bool(torch.isin(torch.tensor(_hashes(picture)), self.pictures).any())
 
     def write(self, checkpoint: dict[str, Any]) -> None:
         """Put it into a checkpoint, as plain data."""

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import lightning
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_only
 
 from src import ranks
 from src.colorizers import checkpoint
@@ -32,7 +33,15 @@ class PictureRecord(Callback):
             picture_list.write(data.listed or (), self.path)
         start = module.hparams["init_generator"] or module.hparams["init_encoder"]
         if start and trainer.ckpt_path is None:
-            self.trained_on |= TrainedOn.read(checkpoint.load(Path(start)))
+            before = TrainedOn.read(checkpoint.load(Path(start)))
+            self.trained_on |= before
+            tested = [one for one in data.listed or () if one.split == "test"]
+            known = sum(one in before for one in tested)
+            if known:
+                rank_zero_only(print)(
+                    f"{start} was trained or selected on {known} of the {len(tested)} test "
+                    "pictures, so that test figures flatter; src.evaluate leaves such pictures out"
+                )
 
     def on_save_checkpoint(self, trainer: Any, module: Any, checkpoint: dict[str, Any]) -> None:
         self.trained_on.write(checkpoint)

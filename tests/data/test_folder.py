@@ -9,6 +9,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from src.curation import dataset
@@ -107,6 +108,30 @@ def test_a_given_split_is_kept(photos: Path, tmp_path: Path) -> None:
     for subset, pictures in data.subsets.items():
         assert len(pictures) == 8
         assert all(picture.name.startswith(f"{subset}/some class/") for picture in pictures)
+
+
+def test_equal_files_in_two_splits_of_a_person_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = tmp_path / "given"
+    for seed, name in enumerate(("train/a.png", "train/b.png", "val/c.png", "test/d.png")):
+        noise(given / name, seed)
+    folder_data(given, tmp_path).setup("fit")
+    assert "leaks" not in capsys.readouterr().out
+    shutil.copy(given / "test" / "d.png", given / "train" / "again.png")
+    folder_data(given, tmp_path).setup("fit")
+    said = f"leaks: 1 files stand in more than one split of {given}, such as train/again.png and"
+    assert said in capsys.readouterr().out
+
+
+def test_a_resumed_run_overfits_the_very_same_crops(many: Path, tmp_path: Path) -> None:
+    first = []
+    for epochs in (0, 3):
+        data = folder_data(many, tmp_path)
+        data.overfit_batches, data.first_epoch = 1, epochs
+        data.setup("fit")
+        first.append([batch["rgb"] for batch in data.train_dataloader()])
+    assert all(torch.equal(*both) for both in zip(*first, strict=True))
 
 
 def test_val_alone_is_halved_by_hash(many: Path, tmp_path: Path) -> None:

@@ -39,6 +39,20 @@ def test_what_a_run_starts_from_counts_as_its_own(tmp_path: Path, setting: str) 
     assert read(tmp_path / "new" / "pictures.csv") == [new]
 
 
+def test_test_pictures_that_the_start_was_trained_on_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = [Listed(f"{one}.jpg", "train", one * 64) for one in "abc"]
+    torch.save(recorded(tmp_path / "old", old, None), tmp_path / "old.ckpt")
+    # As prepared from a.jpg, the same file, and another.
+    new = [("d", "a" * 64), ("b", ""), ("e", "")]
+    tested = [Listed(f"{one}.jpg", "test", one * 64, original) for one, original in new]
+    recorded(tmp_path / "new", tested, tmp_path / "old.ckpt")
+    assert "trained or selected on 2 of the 3 test pictures" in capsys.readouterr().out
+    recorded(tmp_path / "other", tested[2:], tmp_path / "old.ckpt")
+    assert not capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("listed", "starts"), [(None, False), ([], True)])
 def test_where_not_everything_is_known_the_checkpoint_says_so(
     tmp_path: Path, listed: list[Listed] | None, starts: bool
