@@ -22,6 +22,7 @@ COLUMNS = {
     "test/psnr": ("PSNR, dB", 2, 1),
     "test/colorfulness": ("colourfulness", 1, 1),
 }
+GREY, TRUE_COLORFULNESS = "test/ab_mae_zero", "test/colorfulness_true"
 REFERENCES = {"ab = 0 (grey)": "_zero", "the training set's mean ab": "_constant"}
 
 
@@ -40,13 +41,14 @@ def write(folder: Path, runs: Sequence[Run], monitor: str, mode: Mode) -> None:
     for run in runs:
         groups.setdefault(run.group, []).append(run)
     groups = dict(sorted(groups.items(), key=lambda item: _rank(item[1], mode)))
-    tested = [run for run in runs if run.figures]
+    # One for each lot of test pictures: grey's figure tells them apart.
+    tested = [*{run.figures[GREY]: run for run in reversed(runs) if run.figures}.values()][::-1]
     text = plots.page(
         Path(__file__).with_name(PAGE),
         heads=[head for head, _, _ in COLUMNS.values()],
         rows=[_row(name, own) for name, own in groups.items()],
-        references=_references(tested[0].figures) if tested else [],
-        true_colorfulness=_said(tested[0].figures["test/colorfulness_true"], 1) if tested else "",
+        references=[row for run in tested for row in _references(run, len(tested) > 1)],
+        true_colorfulness=", ".join(_said(run.figures[TRUE_COLORFULNESS], 1) for run in tested),
         strips=_strips(groups),
         monitor=monitor,
         order="lowest" if mode == "min" else "highest",
@@ -71,10 +73,12 @@ def _row(name: str, runs: Sequence[Run]) -> Row:
     return Row(name, cells, ended)
 
 
-def _references(figures: Mapping[str, float]) -> list[Row]:
+def _references(run: Run, is_named: bool) -> list[Row]:
+    """Return what is trivial on the pictures of a run, which is named where others had others."""
     rows = []
     for name, suffix in REFERENCES.items():
-        own = [figures.get(f"{figure}{suffix}") for figure in COLUMNS]
+        name = f"{name}: {run.group}" if is_named else name
+        own = [run.figures.get(f"{figure}{suffix}") for figure in COLUMNS]
         digits = [digits for _, digits, _ in COLUMNS.values()]
         cells = [(_said(value, d), "") for value, d in zip(own, digits, strict=True)]
         rows.append(Row(name, cells, []))

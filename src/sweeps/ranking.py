@@ -157,7 +157,7 @@ def as_csv(runs: Sequence[Run], monitor: str) -> str:
 
 
 def as_plot(runs: Sequence[Run], monitor: str) -> Any:
-    """Draw every run's test figure by group, with the trivial colourisers'. Returns: 8-bit sRGB."""
+    """Draw every run's figure by group. Returns: 8-bit sRGB."""
     groups: dict[str, list[float]] = {}
     for run in runs:
         if run.score is not None:

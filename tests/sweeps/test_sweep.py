@@ -143,6 +143,20 @@ def test_the_page_ranks_systems_by_their_means_over_seeds(
     assert heads == [*order.split(), "failed"]
 
 
+def test_each_lot_of_test_pictures_stands_beside_its_own_grey(tmp_path: Path) -> None:
+    runs = [
+        ranking.Run({"size": size, "seed": str(seed)}, "done", "", 4.0, figures, tmp_path)
+        for size, grey in (("64", 11.25), ("128", 12.75))
+        for seed in (0, 1)
+        for figures in [{"test/ab_mae_zero": grey, "test/colorfulness_true": 40 + grey}]
+    ]
+    page.write(tmp_path, runs, "val/ab_mae", "min")
+    text = (tmp_path / "sweep.html").read_text()
+    assert re.findall(r"<tr[^>]*><th>ab = 0 \(grey\): size=(\d+)", text) == ["64", "128"]
+    page.write(tmp_path, runs[:2], "val/ab_mae", "min")
+    assert (tmp_path / "sweep.html").read_text().count("ab = 0 (grey)<") == 1
+
+
 @pytest.mark.slow
 def test_optuna_searches_and_prunes(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = (
