@@ -5,7 +5,6 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
 
@@ -26,29 +25,21 @@ SUBSTITUTES = 8
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture file, or a part of one.
+    """A picture file.
 
     Attributes:
         path: the file.
         name: what people are told about it: the path inside its data set.
-        box: the part to use, in pixels; None for the whole.
         folder: that it came from.
     """
 
     path: Path
     name: str
-    box: tuple[int, int, int, int] | None = None
     folder: str = ""
 
     def read(self, short_side: int | None = None) -> Image.Image:
-        """Decode the picture as `read_rgb`; a part always at full size."""
-        if self.box:
-            return _read_shared(self.path).crop(self.box)
+        """Decode the picture as `read_rgb`."""
         return read_rgb(self.path, short_side)
-
-
-# The tiles of a picture would otherwise decode it once each.
-_read_shared = lru_cache(maxsize=8)(read_rgb)
 
 
 def readable(
