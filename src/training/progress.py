@@ -20,7 +20,7 @@ class Throughput(Callback):
 
     def __init__(self) -> None:
         self._images = 0
-        self._start = 0.0
+        self._start = self._paused = 0.0
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         self._images, self._start = 0, time.perf_counter()
@@ -33,6 +33,12 @@ class Throughput(Callback):
         module.log("train/images_per_s", self._images / (now - self._start), prog_bar=True)
         if batch_idx == 0:
             self._images, self._start = 0, now
+
+    def on_validation_start(self, *_: Any) -> None:
+        self._paused = time.perf_counter()
+
+    def on_validation_end(self, *_: Any) -> None:
+        self._start += time.perf_counter() - self._paused
 
 
 class Progress(TQDMProgressBar):

@@ -1,9 +1,12 @@
 import re
 from pathlib import Path
+from unittest.mock import Mock
 
+import lightning
 import pytest
 
 from src import pace
+from src.training.progress import Throughput
 from tests.conftest import TINY, run_train
 
 
@@ -21,6 +24,23 @@ def test_a_log_says_how_far_a_long_epoch_is(
     assert done == sorted(done)
     assert all(int(total) >= int(batch) for batch, total, _ in lines)
     assert re.fullmatch(r"\d:\d\d:\d\d", lines[-1][2])
+
+
+def test_the_rate_leaves_out_validation_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("src.training.progress.time.perf_counter", lambda: now[0])
+    throughput, rates = Throughput(), []
+    trainer, module = Mock(spec=lightning.Trainer, world_size=1), Mock()
+    module.log = lambda _, rate, **__: rates.append(rate)
+    throughput.on_train_epoch_start(trainer)
+    for number in range(4):
+        now[0] += 2
+        throughput.on_train_batch_end(trainer, module, None, {"name": ["a", "b"]}, number)
+        if number == 1:
+            throughput.on_validation_start(trainer, module)
+            now[0] += 50
+            throughput.on_validation_end(trainer, module)
+    assert rates == [1.0, 1.0, 1.0, 1.0]
 
 
 def test_no_more_time_is_left_than_the_trainer_was_given(photos: Path, tmp_path: Path) -> None:
