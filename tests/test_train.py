@@ -276,6 +276,8 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
         (["model=attention_unet", "callbacks.attention=1"], "attention=1: expected true or"),
         (["callbacks.attention=true"], "with attention maps, such as model=attention_unet"),
         (["data.max_images=1", "data=folder", "data.root=."], "data.max_images=1: expected"),
+        (["~callbacks.throughput"], "callbacks.throughput cannot be left out"),
+        (["~logger.csv"], "logger.csv cannot be left out"),
         (["model.init_generator=none.ckpt"], "no checkpoint at none.ckpt"),
         (["model.generator._target_=os.system"], "not allowed"),
     ],

@@ -159,10 +159,10 @@ class ColorizationData(lightning.LightningDataModule, ABC):
             folders, self.seed, *ranks.this_and_all(), self.max_per_folder, self.epoch_crops
         )
         # Lightning sets it only after loading processes have asked for the first pictures.
-        sampler.set_epoch(self.first_epoch)
+        # To overfit, each epoch shows the very same crops, a resumed run's too.
+        sampler.set_epoch(0 if self.overfit_batches else self.first_epoch)
         return self._loader(
             self.cut_to_train(pictures),
-            # To overfit, each epoch shows the very same crops.
             sampler=list(sampler) if self.overfit_batches else sampler,
             # A last batch of another size would make compiled networks compile again.
             drop_last=sampler.crops > self.batch_size,

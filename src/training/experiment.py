@@ -21,6 +21,8 @@ from src.training.checkpointing import WholeCheckpointIO
 from src.training.module import ColorizationModule
 from src.training.picture_record import PictureRecord
 
+NEEDED = ("callbacks.throughput", "callbacks.best", "callbacks.last", "logger.csv")
+
 
 def train(config: DictConfig) -> dict[str, float]:
     """Run one experiment and leave its folder. Returns: the test figures by name.
@@ -49,7 +51,7 @@ def _train(config: DictConfig) -> dict[str, float]:
     _require_judgeable(model, data)
     _require_attention(model, config.callbacks.get("attention", False))
     callbacks = _instantiate_each(config.callbacks)
-    log_to = _instantiate_each(config.logger)
+    log_to = [] if config.trainer.fast_dev_run else _instantiate_each(config.logger)
     with flags.named():
         trainer: lightning.Trainer = instantiate(
             config.trainer,
@@ -57,7 +59,7 @@ def _train(config: DictConfig) -> dict[str, float]:
                 *callbacks,
                 launcher.EndAtSigterm(),
                 PictureRecord(folder),
-                _when_pictures_are_found(config),
+                _when_pictures_are_found(config, epochs),
                 _seeded_by_epoch(config.seed),
             ],
             logger=log_to,
@@ -71,8 +73,7 @@ def _train(config: DictConfig) -> dict[str, float]:
         checkpoint = str(folder / run_folder.LAST) if epochs else None
         with flags.named():
             trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-        pruned = cast(Any, trainer).pruned
-        figures = {} if pruned else _test(trainer, model, data)
+        figures = {} if cast(Any, trainer).pruned else _test(trainer, model, data)
     except BaseException as error:
         loggers.finish(failed=True)
         _say_what_is_left(folder, error)
@@ -81,6 +82,20 @@ def _train(config: DictConfig) -> dict[str, float]:
         loggers.finish(failed=False)
         rank_zero_only(print)("Training, validation and test run. No figures or checkpoints stay")
         return figures
+    if trainer.is_global_zero:  # another has no folder where a launcher of others started it
+        _conclude(trainer, model, data, config, figures)
+    return figures
+
+
+def _conclude(
+    trainer: lightning.Trainer,
+    model: ColorizationModule,
+    data: ColorizationData,
+    config: DictConfig,
+    figures: dict[str, float],
+) -> None:
+    """Keep how a run ended, and say it."""
+    folder, pruned = Path(config.run.folder), cast(Any, trainer).pruned
     run_folder.write_result(
         folder,
         "pruned" if pruned else "done",
@@ -89,14 +104,13 @@ def _train(config: DictConfig) -> dict[str, float]:
         figures=figures | _cost(model, folder),
     )
     upload = loggers.finish(failed=False)
-    if trainer.is_global_zero:
-        print(summary.fit_line(_fit(folder), len(data.eval_pictures("train", data.fit_images))))
-        if figures:
-            told = ", told hints" if model.generator.takes_hints else ""
-            row = f"{config.run.model}, best.ckpt{told}"
-            print(summary.test_table(figures, row, data.protocol))
-        print(summary.closing(files.from_here(folder), data.next_step, upload))
-    return figures
+    measured = int(min(data.fit_images, trainer.num_val_batches[1] * data.batch_size))
+    print(summary.fit_line(_fit(folder), len(data.eval_pictures("train", measured))))
+    if figures:
+        told = ", told hints" if model.generator.takes_hints else ""
+        row = f"{config.run.model}, best.ckpt{told}"
+        print(summary.test_table(figures, row, data.protocol))
+    print(summary.closing(files.from_here(folder), data.next_step, upload))
 
 
 def _seeded_by_epoch(seed: int) -> LambdaCallback:
@@ -110,13 +124,16 @@ def _seeded_by_epoch(seed: int) -> LambdaCallback:
     return LambdaCallback(on_train_batch_start=draw_anew)
 
 
-def _when_pictures_are_found(config: DictConfig) -> LambdaCallback:
+def _when_pictures_are_found(config: DictConfig, epochs: int) -> LambdaCallback:
     """Keep what stood beside resume=, and that the run has not ended, not before it works."""
 
     @rank_zero_only
     def keep(*_: Any) -> None:
+        folder = Path(config.run.folder)
         run_folder.store_config(config)
-        (Path(config.run.folder) / run_folder.RESULT).unlink(missing_ok=True)
+        (folder / run_folder.RESULT).unlink(missing_ok=True)
+        if config.resume is not None:
+            metrics_csv.keep_epochs(folder / "metrics.csv", epochs)
 
     return LambdaCallback(on_fit_start=keep)
 
@@ -143,9 +160,10 @@ def _fit(folder: Path) -> dict[str, float]:
 
 
 def _check(config: DictConfig, folder: Path) -> None:
-    missing = sorted(OmegaConf.missing_keys(config))
-    if missing:
-        raise UserError(f"{missing[0]} is not given: add {missing[0]}=... to the command")
+    run_folder.require_whole_config(config)
+    for part in NEEDED:
+        if OmegaConf.select(config, part) is None:
+            raise UserError(f"{part} cannot be left out: what is said and kept of a run needs it")
     if config.resume is None and (folder / "metrics.csv").exists():
         raise UserError(f"{folder} holds another run: choose another hydra.run.dir")
     if config.resume is None:
@@ -195,7 +213,6 @@ def _prepare(config: DictConfig, folder: Path) -> int:
     epochs = run_folder.completed(folder)
     if ranks.is_zero():
         print(f"resuming {files.from_here(folder)} after {epochs} completed epochs")
-        metrics_csv.keep_epochs(folder / "metrics.csv", epochs)
         for torn in (folder / "checkpoints").glob(".*.part"):
             torn.unlink()
     return epochs

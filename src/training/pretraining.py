@@ -68,9 +68,7 @@ def pretrain(config: DictConfig) -> Path:
 
 
 def _check(config: DictConfig, folder: Path) -> None:
-    missing = sorted(OmegaConf.missing_keys(config))
-    if missing:
-        raise UserError(f"{missing[0]} is not given: add {missing[0]}=... to the command")
+    run_folder.require_whole_config(config)
     if (folder / ENCODER).exists():
         raise UserError(f"{folder} holds another encoder: choose another hydra.run.dir")
     trainer = config.trainer

@@ -70,6 +70,13 @@ def self_contained(config: DictConfig) -> DictConfig:
     return copy
 
 
+def require_whole_config(config: DictConfig) -> None:
+    """Refuse a configuration in which something is to be given. Raises: UserError: naming it."""
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise UserError(f"{missing[0]} is not given: add {missing[0]}=... to the command")
+
+
 @rank_zero_only
 def store_config(config: DictConfig) -> None:
     """Keep what a run is made of, so that its folder is enough to resume it."""

@@ -40,7 +40,8 @@ def test_one_batch_can_be_learnt_by_heart(tmp_path: Path, debugging: tuple[str, 
 def test_a_fast_run_keeps_nothing(tmp_path: Path, debugging: tuple[str, ...]) -> None:
     printed, _ = run_train(tmp_path, *debugging, "trainer.fast_dev_run=true")
     assert printed.splitlines()[-1].endswith("No figures or checkpoints stay")
-    assert not list(Path("outputs").rglob("*.ckpt"))
+    assert not [one for kind in ("*.ckpt", "*.png") for one in Path("outputs").rglob(kind)]
+    assert not list(Path("outputs").rglob("metrics.csv"))
 
 
 def test_few_batches_for_a_short_time_can_be_watched(

@@ -313,7 +313,7 @@ def test_pictures_that_are_gone_end_a_resumed_run_where_they_are_many(
     first, second, *_ = sorted(root.rglob("*.jpg"))
     first.unlink()
     second.rename("second.jpg")
-    kept = [copy / ".hydra" / "config.yaml", copy / "result.json"]
+    kept = [copy / ".hydra" / "config.yaml", copy / "result.json", copy / "metrics.csv"]
     before = [path.read_text() for path in kept]
     extended = (f"resume={copy}", f"trainer.max_epochs={EPOCHS + 1}", "data.root=moved")
     with pytest.raises(SystemExit):
