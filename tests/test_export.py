@@ -168,10 +168,11 @@ def weights_in(place: str) -> TensorProto:
         (model(image_size="-3"), "not believable"),
         (model(image_size="many"), "not of src.export"),
         (model(mean_ab="1"), "not believable"),
+        (model(mean_ab="nan nan"), "not believable"),
         (model(weights_in("/etc/passwd")), "cannot use"),
         (model(weights_in("beside.bin")), "cannot use"),
     ],
-    ids=["empty", "text", "zip", "negative", "word", "lone", "outside", "beside"],
+    ids=["empty", "text", "zip", "negative", "word", "lone", "nan", "outside", "beside"],
 )
 def test_damaged_foreign_and_hostile_models_are_refused_in_one_line(
     tmp_path: Path, content: bytes, fault: str

@@ -68,7 +68,8 @@ def load(path: Path) -> Exported:
     except Exception as error:
         reason = str(error) if isinstance(error, UserError) else "not of src.export"
         raise UserError(f"cannot use {path} as a model: {reason}") from None
-    if not 0 < image_size <= MAX_IMAGE_SIZE or mean_ab.shape != (2,) or views not in VIEWS:
+    is_color = mean_ab.shape == (2,) and bool((mean_ab.abs() <= 1).all())
+    if not 0 < image_size <= MAX_IMAGE_SIZE or not is_color or views not in VIEWS:
         raise UserError(f"{path} asks for {views} views of {image_size} pixels: not believable")
     if ab.shape != (1, 2, 32, 32) or not bool(ab.isfinite().all()):
         raise UserError(f"{path} holds no working generator: it does not take L to ab")

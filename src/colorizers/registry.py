@@ -28,7 +28,7 @@ def from_file(path: Path | None) -> Colorizer:
 
     Raises: UserError: if it is refused.
     """
-    if path is None or path == shipped.PATH:
+    if path is None or path.resolve() == shipped.PATH.resolve():
         return shipped.load()
     if path.suffix.lower() == ".onnx":
         from src.colorizers import onnx

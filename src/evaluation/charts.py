@@ -122,7 +122,9 @@ def by_saturation(found: Mapping[str, Sequence[Vividness]], models: Sequence[str
         axis.axhline(0, color=REFERENCE, linestyle=":")
         lowest = 0.0
         for name in models:
-            shown = [one for one in found[name] if one.colorfulness <= MOST_COLORFUL]
+            judged = [one.colorfulness for one in found[name] if one.factor == 1]
+            most = max(MOST_COLORFUL, *judged)
+            shown = [one for one in found[name] if one.colorfulness <= most]
             x = [one.colorfulness for one in shown]
             y = [one.under_zero for one in shown]
             own = [i for i, one in enumerate(shown) if one.factor == 1]

@@ -111,6 +111,8 @@ def evaluate(config: DictConfig, folder: Path, typed: Sequence[str]) -> Verdict:
     if not judged.pictures:
         raise UserError(_nothing(judged, folder))
     found = results.totals(judged)
+    good = {*judged.pictures}
+    shown.pictures = [one for one in shown.pictures if one.name in good]
     hinted = _hinted(config, field, shown, judge, num_workers, folder)
     content = _content(config, typed, guard, field, judged, found)
     if config.uncertainty and field.checkpoints:

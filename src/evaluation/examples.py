@@ -183,6 +183,6 @@ class Examples(Dataset[Example]):
         if path is None:
             raise UserError(f"{program} has no picture of this name, or more than one")
         try:
-            return protocols.cut_prediction(images.read_rgb(path), true_size, self.protocol)
+            return protocols.cut_prediction(_read_as_colorize(path), true_size, self.protocol)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None

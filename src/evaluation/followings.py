@@ -16,7 +16,8 @@ from src.data.duplicates import fingerprints, near_pairs
 from src.errors import UserError
 from src.evaluation import pretrained
 from src.evaluation.examples import Chosen
-from src.images import UnreadableImageError
+from src.images import UnreadableImageError, grey
+from src.inference import references
 
 NEAREST = "nearest"
 COLUMNS = ("picture", "reference")
@@ -51,7 +52,8 @@ def listed(path: Path, pictures: Sequence[Picture]) -> dict[str, Path]:
     found = {}
     for picture in pictures:
         root = Path(str(picture.path).removesuffix(picture.name))
-        named = pairs.get(picture.name) or pairs.get(str(picture.path))
+        own = picture.name, str(picture.path), str(picture.path.absolute())
+        named = next(filter(None, map(pairs.get, own)), "")
         if named:
             found[picture.name] = root / named
     if not found:
@@ -65,31 +67,38 @@ def listed(path: Path, pictures: Sequence[Picture]) -> dict[str, Path]:
 def nearest(pictures: Sequence[Picture], device: torch.device) -> dict[str, Path]:
     """Find for each picture the one that looks most like it in grey, and is no near-duplicate.
 
+    What has no colours is nobody's; one that cannot be read has itself, so that judging tells it.
     Likeness is the cosine of EfficientNet-Lite0's pooled features, standardised over the pictures.
     """
     network = pretrained.lite0(device)
+    unread: dict[str, Path] = {}
     names: list[Picture] = []
+    colorless: list[int] = []
     features: list[torch.Tensor] = []
     looks: list[tuple[bytes, bytes]] = []
     for picture in pace.each(pictures, "looking for references", len(pictures), "pictures"):
         try:
             image = picture.read(pretrained.LITE0_SIDE)
         except UnreadableImageError:  # as judging will tell
+            unread[picture.name] = picture.path
             continue
+        if grey.measure(image).mean_chroma < references.LEAST_CHROMA:
+            colorless.append(len(names))
         names.append(picture)
         looks.append(fingerprints(image))
-        features.append(network(_grey(image).to(device)).cpu())
+        features.append(network(_in_grey(image).to(device)).cpu())
     if len(names) < 2:
         raise UserError(f"reference={NEAREST} needs two pictures: give more, or a CSV of pairs")
     each = torch.cat(features)
     standard = F.normalize((each - each.mean(dim=0)) / (each.std(dim=0) + 1e-4), dim=1)
     alike = standard @ standard.T
     alike.fill_diagonal_(-torch.inf)
+    alike[:, colorless] = -torch.inf
     for i, j in near_pairs(*zip(*looks, strict=True)):
         alike[i, j] = alike[j, i] = -torch.inf
     best, chosen = alike.max(dim=1)
     rows = zip(names, best.tolist(), chosen.tolist(), strict=True)
-    return {one.name: names[other].path for one, likeness, other in rows if likeness > -1}
+    return unread | {one.name: names[other].path for one, likeness, other in rows if likeness > -1}
 
 
 def write(path: Path, followed: Mapping[str, Path]) -> None:
@@ -100,6 +109,6 @@ def write(path: Path, followed: Mapping[str, Path]) -> None:
     files.write_text(path, text.getvalue())
 
 
-def _grey(image: Image.Image) -> torch.Tensor:
-    grey = torch.from_numpy(np.array(image.convert("L"))) / 255
-    return grey.expand(1, 3, -1, -1)
+def _in_grey(image: Image.Image) -> torch.Tensor:
+    levels = torch.from_numpy(np.array(image.convert("L"))) / 255
+    return levels.expand(1, 3, -1, -1)

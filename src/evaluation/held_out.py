@@ -10,21 +10,32 @@ from src.data.splits import keep_some
 from src.errors import UserError, require_whole
 from src.evaluation.examples import Chosen
 
+LAST = 64 * "~"  # after every hash
+
 
 @dataclass(frozen=True)
 class HeldOut:
     """The pictures that may be judged.
 
     Attributes:
-        seen: how many others a judged checkpoint was trained or selected on; with subset=all they
-            are among the chosen ones.
+        known: names of pictures that a judged checkpoint was trained or selected on; with
+            subset=all they are among the chosen ones.
+        count: of the pictures that there were.
         unsure: names of those that do not say what they were trained on.
     """
 
     chosen: Chosen
-    seen: int
+    known: frozenset[str]
+    count: int
     unsure: list[str]
     everything: bool
+
+    @property
+    def seen(self) -> int:
+        """How many that were seen in training are left out, or with subset=all judged."""
+        if not self.everything:
+            return len(self.known)
+        return sum(one.name in self.known for one in self.chosen.pictures)
 
     @property
     def notes(self) -> list[str]:
@@ -33,7 +44,7 @@ class HeldOut:
         if self.seen and not self.everything:
             notes.append(
                 f"Left out, since a judged checkpoint was trained or selected on them: {self.seen} "
-                f"of {self.seen + len(self.chosen.pictures)} pictures"
+                f"of {self.count} pictures"
             )
         if self.unsure:
             notes.append(
@@ -64,7 +75,9 @@ class HeldOut:
         require_whole("data.max_images", count, 1)
         hashes = self.chosen.hashes
         names = keep_some(
-            {one.name: "".join(hashes[one.name][:1]) for one in self.chosen.pictures}, count
+            # What cannot be read has no hash, and comes last.
+            {one.name: [*hashes[one.name], LAST][0] for one in self.chosen.pictures},
+            count,
         )
         kept = self.only(names)
         return replace(
@@ -90,15 +103,16 @@ def held_out(chosen: Chosen, judged: Mapping[str, Path], *, everything: bool) ->
         if not trained_on.is_complete:
             unsure.append(name)
     new = [picture for picture in chosen.pictures if not _seen(chosen.hashes[picture.name], known)]
-    seen = len(chosen.pictures) - len(new)
+    count = len(chosen.pictures)
+    old = frozenset(one.name for one in chosen.pictures) - {one.name for one in new}
     if not everything:
         if not new:
             raise UserError(
-                f"judged checkpoints were trained or selected on all {seen} pictures "
+                f"judged checkpoints were trained or selected on all {count} pictures "
                 f"({chosen.said}): give others, or judge these all the same with subset=all"
             )
         chosen = replace(chosen, pictures=new)
-    return HeldOut(chosen, seen, unsure, everything)
+    return HeldOut(chosen, old, count, unsure, everything)
 
 
 def _seen(hashes: Iterable[str], known: set[int]) -> bool:

@@ -114,22 +114,22 @@ class Judge:
         """Measure every colouring, and the truth under ""; or say why that cannot be."""
         try:
             truth, painted = self.seen(example.samples), self.painted(example)
+            true = {name: TRUE[name](truth.rgb).item() for name in TRUE}
+            found = {"": Measured(true, self._features(truth), Regions())}
+            for name, picture in painted.items():
+                coloring = self.seen(picture.samples)
+                difference = metrics.color_difference(coloring, truth)
+                own = metrics.figures(coloring, truth, difference)
+                own |= {figure: d(coloring.rgb, truth.rgb) for figure, d in self.distances.items()}
+                regions = Regions()
+                regions.add(coloring.lab, truth.lab, difference)
+                figures = {figure: value.item() for figure, value in own.items()}
+                figures["clipped"] = picture.clipped  # which the painted pixels no longer show
+                curve = half_colorfulness.curve(coloring, truth)
+                row = torch.cat([one.flatten() for one in curve]).double().cpu().numpy()
+                found[name] = Measured(figures, self._features(coloring), regions, row)
         except UserError as error:
             return example, str(error), {}
-        true = {name: TRUE[name](truth.rgb).item() for name in TRUE}
-        found = {"": Measured(true, self._features(truth), Regions())}
-        for name, picture in painted.items():
-            coloring = self.seen(picture.samples)
-            difference = metrics.color_difference(coloring, truth)
-            own = metrics.figures(coloring, truth, difference)
-            own |= {figure: d(coloring.rgb, truth.rgb) for figure, d in self.distances.items()}
-            regions = Regions()
-            regions.add(coloring.lab, truth.lab, difference)
-            figures = {figure: value.item() for figure, value in own.items()}
-            figures["clipped"] = picture.clipped  # which the painted pixels no longer show
-            curve = half_colorfulness.curve(coloring, truth)
-            row = torch.cat([one.flatten() for one in curve]).double().cpu().numpy()
-            found[name] = Measured(figures, self._features(coloring), regions, row)
         return example, "", found
 
     def _features(self, coloring: LabPicture) -> dict[str, Tensor]:

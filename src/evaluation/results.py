@@ -60,7 +60,7 @@ MEANING = {
     "colorfulness_mean_of_differences": "mean over images of |colouring's minus truth's|",
     AT_HALF: "percent by which ab-MAE is under that of ab = 0, all colours scaled by the one "
     "factor that makes the mean colourfulness half of the truths'",
-    "clipped": "share of pixels that had to be moved into sRGB",
+    "clipped": "share of pixels that had to be moved into sRGB; 0 for other programs' pictures",
     "frechet_lite0": "Frechet distance of EfficientNet-Lite0's features; not FID",
     "fid": "standard FID, of the Inception features that torch-fidelity has; with fid=true",
     "lpips": "distance of AlexNet's features, Zhang et al. 2018; with lpips=true",
@@ -196,16 +196,22 @@ def by_set(
         zero, found[kind] = judged.figures[ZERO], {}
         for model in models:
             mean = {figure: _mean(judged.figures[model], figure, own) for figure in SET_MEANS}
+            grey = _mean(zero, "ab_mae", own)
             at_half = _under_zero_at_half([judged.curves[model][i] for i in own])
             found[kind][model] = {
                 "pictures": len(own),
                 "ab_mae": mean["ab_mae"],
-                "under_zero": 100 * (1 - mean["ab_mae"] / _mean(zero, "ab_mae", own)),
+                "under_zero": _percent(grey - mean["ab_mae"], grey),
                 AT_HALF: None if at_half is None else at_half.mean,
                 "psnr_over_zero": mean["psnr"] - _mean(zero, "psnr", own),
-                "colorfulness": 100 * mean["colorfulness"] / float(true[own].mean()),
+                "colorfulness": _percent(mean["colorfulness"], float(true[own].mean())),
             }
     return found
+
+
+def _percent(part: float, whole: float) -> float | None:
+    """Return a share; None of pictures without colours, which are judged with keep_grey=true."""
+    return 100 * part / whole if whole else None
 
 
 def _mean(figures: Mapping[str, Sequence[float]], name: str, own: Sequence[int]) -> float:

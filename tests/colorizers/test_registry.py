@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def test_the_constant_is_that_of_the_file() -> None:
 
 def test_without_a_method_it_is_the_file_itself() -> None:
     assert registry.load(None, None).sha256 == shipped.SHA256
+    beside = Path(os.path.relpath(shipped.PATH))
+    assert registry.load(None, beside).takes_hints  # the branch beside it is read, too
 
 
 def test_an_unknown_method_is_refused_with_those_that_there_are() -> None:

@@ -42,6 +42,16 @@ def test_the_nearest_is_of_the_same_scene_and_no_near_duplicate(root: Path) -> N
     assert len(found) == 8
 
 
+def test_broken_and_grey_pictures_are_nobodys_reference(root: Path) -> None:
+    with Image.open(root / "coffee0.png") as image:
+        image.convert("L").save(root / "coffee_grey.png")
+    (root / "broken.png").write_bytes(b"no picture")
+    found = followings.nearest(pictures(root), torch.device("cpu"))
+    assert found.pop("broken.png") == root / "broken.png"  # so that judging tells it
+    assert len(found) == 9
+    assert not {path.name for path in found.values()} & {"broken.png", "coffee_grey.png"}
+
+
 def test_pairs_are_read_by_paths_below_the_folder_or_whole_ones(root: Path, tmp_path: Path) -> None:
     whole = root / "coffee0.png"
     pairs = tmp_path / "pairs.csv"
@@ -50,6 +60,11 @@ def test_pairs_are_read_by_paths_below_the_folder_or_whole_ones(root: Path, tmp_
     )
     found = followings.listed(pairs, pictures(root))
     assert found == {"coffee0.png": root / "coffee200.png", "chelsea0.png": whole}
+    pairs.write_text(f"picture,reference\n{whole},coffee200.png\n")
+    below = [Picture(path.relative_to(Path.cwd()), path.name) for path in sorted(root.iterdir())]
+    assert followings.listed(pairs, below) == {
+        "coffee0.png": below[0].path.parent / "coffee200.png"
+    }
     followings.write(tmp_path / "again.csv", found)
     assert followings.listed(tmp_path / "again.csv", pictures(root)) == found
 

@@ -105,6 +105,24 @@ def test_a_stable_subset_is_judged(photos: Path) -> None:
     assert guard.some(3).chosen.said == "a folder without a split, a stable subset"
     with pytest.raises(UserError, match="max_images"):
         guard.some(0)
+    Path("album").mkdir()
+    Path("album/a link to nothing.jpg").symlink_to("absent.jpg")
+    for path in sorted(photos.iterdir())[:3]:
+        shutil.copy(path, "album")
+    few = held_out(choose(Path("album")), {}, everything=False).some(3)
+    assert "a link to nothing.jpg" not in {one.name for one in few.chosen.pictures}
+
+
+def test_a_subset_counts_its_own_pictures_that_were_seen(trained: Path, photos: Path) -> None:
+    pictures = read(trained / "pictures.csv")
+    judged = {"a": trained / "checkpoints" / "best.ckpt"}
+    seen = len(of(pictures, "train", "val"))
+    [note] = held_out(choose(photos), judged, everything=False).some(2).notes
+    assert note.endswith(f"selected on them: {seen} of 24 pictures")
+    few = held_out(choose(photos, "all"), judged, everything=True).some(9)
+    known = {one.name for one in few.chosen.pictures} & {*of(pictures, "train", "val")}
+    [warning] = few.warnings
+    assert f"selected on {len(known)} of these 9 pictures" in warning
 
 
 def test_the_union_of_all_checkpoints_is_left_out(photos: Path) -> None:

@@ -44,6 +44,14 @@ def test_each_set_is_compared_with_grey_on_its_own_pictures() -> None:
     assert sky.startswith("sky, net")
 
 
+def test_a_set_without_colours_has_no_share_of_them() -> None:
+    own = judged()
+    own.truth["colorfulness"][2] = own.figures["zero"]["ab_mae"][2] = 0.0
+    found = by_set(own, {"a": "sky", "b": "sky", "c": "bw"}, ["net"])
+    assert (found["bw"]["net"]["under_zero"], found["bw"]["net"]["colorfulness"]) == (None, None)
+    assert found["sky"]["net"]["colorfulness"] == pytest.approx(50)
+
+
 def test_pictures_without_folders_make_no_sets() -> None:
     assert by_set(judged(), {}, ["net"]) == {}
     assert sets_table({}) == ""
