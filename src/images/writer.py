@@ -148,5 +148,6 @@ def _write_png(page: Page, file: BinaryIO) -> None:
     Image.new("RGB", (1, 1)).save(shell, "PNG", pnginfo=text, **told)
     chunks = shell.getvalue()
     file.write(encoded[:PNG_HEADER])
-    file.write(chunks[PNG_HEADER : chunks.index(b"IDAT") - 4])
+    # The last one: a caption before it may hold the letters, as "candidate" does in capitals.
+    file.write(chunks[PNG_HEADER : chunks.rindex(b"IDAT") - 4])
     file.write(memoryview(encoded)[PNG_HEADER:])

@@ -324,6 +324,12 @@ def test_statistics_of_the_old_pixels_go_from_gdals_metadata(tmp_path: Path) -> 
         assert file.pages[0].aspage().tags[42112].value == kept
 
 
+def test_geotiffs_text_beyond_ascii_keeps_its_bytes(tmp_path: Path) -> None:
+    xml = "<GDALMetadata><Item>München</Item></GDALMetadata>".encode()
+    path, _ = result(geotiff(tmp_path / "a.tif", tags=[(42112, 2, xml + b"\0")]), "TIFF")
+    assert xml in path.read_bytes()
+
+
 def test_pixels_that_do_not_lie_where_they_lay_have_no_place_on_earth(tmp_path: Path) -> None:
     turned = geotiff(tmp_path / "turned.tif", tags=[(274, 3, (6,))])
     for path, notes in (
@@ -458,6 +464,37 @@ def test_exif_that_a_jpeg_cannot_hold_is_named(tmp_path: Path) -> None:
     assert notes == []
 
 
+def test_gps_that_a_jpeg_cannot_hold_is_named(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[0x1B] = bytes(80_000)
+    Image.fromarray(RAMP).save(tmp_path / "a.webp", exif=exif)
+    assert result(tmp_path / "a.webp", "JPEG")[1][0].startswith("left out, since a JPEG holds")
+
+
+@pytest.mark.parametrize("place", ["EXIF", "PNG"])
+def test_a_caption_may_hold_the_name_of_a_chunk(tmp_path: Path, place: str) -> None:
+    said = "PRESIDENTIAL CANDIDATE"
+    if place == "PNG":
+        source = png(tmp_path / "a.png", [("tEXt", "Title", said)])
+    else:
+        source = tiff(tmp_path / "a.tif", (270, 2, f"{said}\0".encode()))
+    with Image.open(result(source, "PNG")[0]) as image:
+        image.load()
+        assert said in str([*image.text.values(), *image.getexif().values()])
+
+
+def test_comments_beyond_ascii_are_in_the_order_of_the_file(tmp_path: Path) -> None:
+    said = b"UNICODE\0" + "Öresund".encode("utf-16-le")
+    exif = Image.Exif()
+    exif.endian = "<"
+    exif.get_ifd(0x8769)[0x9286] = said
+    source = jpeg(tmp_path / "a.jpg", exif=exif.tobytes())
+    for form in ("JPEG", "WEBP", "TIFF"):
+        with Image.open(result(source, form)[0]) as image:
+            assert image.getexif().endian == "<"
+            assert image.getexif().get_ifd(0x8769)[0x9286] == said
+
+
 def test_characters_that_xml_cannot_hold_do_not_break_the_packet(tmp_path: Path) -> None:
     source = tiff(tmp_path / "a.tif", (33723, 7, iim(((2, 120), b"a\x0bb\x01 & <c>"))))
     assert told(result(source, "PNG")[0])["XMP-dc:Description"] == "ab & <c>"
@@ -486,3 +523,5 @@ def test_hostile_words_end_nothing(tmp_path: Path) -> None:
     plain = png(tmp_path / "a.png", []).read_bytes()
     (tmp_path / "b.png").write_bytes(plain[:33] + broken + plain[33:])
     result(tmp_path / "b.png", "JPEG")
+    deep = xmp(2000 * "<dc:x xmlns:dc='urn:x'>" + 2000 * "</dc:x>")
+    result(png(tmp_path / "c.png", [("iTXt", "XML:com.adobe.xmp", deep.decode())]), "JPEG")
