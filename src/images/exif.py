@@ -68,6 +68,7 @@ def text(meaning: str) -> Text:
 def kept(source: Image.Exif) -> Image.Exif:
     """Keep what is true of a coloured, upright sRGB copy: no thumbnail, for one."""
     exif = Image.Exif()
+    exif.endian = source.endian  # comments and makers' notes are in this order
     exif.update(_kept({tag: value for tag, value in source.items() if tag in DESCRIPTIVE}))
     for directory in DIRECTORIES:
         content = _kept(source.get_ifd(directory), directory)
@@ -105,10 +106,10 @@ def cut(exif: Image.Exif, most: int) -> list[str]:
     Returns: the names of what was removed.
     """
     removed = []
-    details = exif.get_ifd(ExifTags.IFD.Exif)
+    parts = exif, *(exif.get_ifd(directory) for directory in DIRECTORIES)
     while len(exif.tobytes()) > most:
         where, largest = max(
-            ((part, tag) for part in (exif, details) for tag in part if tag not in DIRECTORIES),
+            ((part, tag) for part in parts for tag in part if tag not in DIRECTORIES),
             key=lambda found: len(str(found[0][found[1]])),
         )
         del where[largest]
@@ -131,8 +132,11 @@ def known(across: float, down: float) -> tuple[float, float] | None:
     return (across, down) if 0 < across < 1e6 and 0 < down < 1e6 else None
 
 
-def comment(meaning: str) -> bytes:
-    """Return a user's comment as EXIF holds it, with its encoding before it."""
+def comment(meaning: str, endian: str | None) -> bytes:
+    """Return a user's comment as EXIF holds it, with its encoding before it.
+
+    Args: endian: the order of the file's bytes, "<" or Pillow's other.
+    """
     if meaning.isascii():
         return b"ASCII\0\0\0" + meaning.encode()
-    return b"UNICODE\0" + meaning.encode("utf-16-be")  # in the order of the file
+    return b"UNICODE\0" + meaning.encode("utf-16-le" if endian == "<" else "utf-16-be")

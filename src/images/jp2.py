@@ -6,6 +6,7 @@ from typing import Any
 
 from PIL import Image
 
+from src.images.faults import UnreadableImageError, require_safe
 from src.images.metadata import geo_of
 
 XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -65,5 +66,12 @@ def _boxes(
 
 
 def _bits(file: BufferedReader | BytesIO, start: int) -> int:
-    file.seek(start + 42)  # in the first segment, after sizes and offsets
-    return (int.from_bytes(file.read(1), "big") & 0x7F) + 1
+    """Read them from the first segment. Raises: as `require_safe`: its size is what is decoded."""
+    file.seek(start + 8)
+    size = file.read(35)
+    width, height, left, top = (int.from_bytes(size[at : at + 4], "big") for at in (0, 4, 8, 12))
+    require_safe(width - left, height - top)
+    bits = (int.from_bytes(size[34:], "big") & 0x7F) + 1
+    if bits > 16:
+        raise UnreadableImageError(f"samples of {bits} bits: expected at most 16")
+    return bits

@@ -10,6 +10,7 @@ from PIL import ExifTags, Image
 
 from src.images import exif as exif_
 from src.images import iptc
+from src.images.raster import SIDEWAYS
 
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"  # how such a segment of a JPEG begins
 PHOTOSHOP = b"Photoshop 3.0\0"  # likewise
@@ -82,7 +83,7 @@ def of_image(image: Image.Image) -> Metadata:
         comments=tuple(comments),
         geo=image.info.get("geo", {}),
         text={key: value for key, value in text.items() if not key.startswith(TECHNICAL_TEXT)},
-        dpi=exif_.known(float(across), float(down)) or exif_.resolution(exif),
+        dpi=_upright(exif_.known(float(across), float(down)) or exif_.resolution(exif), exif),
         turned=_is_turned(exif),
     )
 
@@ -97,7 +98,7 @@ def of_tiff(exif: Image.Exif, blocks: Mapping[int, bytes]) -> Metadata:
         xmp=blocks.get(XMP_TAG, b""),
         photoshop=_photoshop(blocks.get(PHOTOSHOP_TAG, b""), _in_order(blocks.get(IPTC_TAG, b""))),
         geo=geo_of(exif),
-        dpi=exif_.resolution(exif),
+        dpi=_upright(exif_.resolution(exif), exif),
         turned=_is_turned(exif),
     )
 
@@ -107,7 +108,12 @@ def geo_of(exif: Image.Exif) -> dict[int, Any]:
     found = {tag: exif[tag] for tag in GEO_TAGS if tag in exif}
     if isinstance(items := found.get(GDAL_METADATA), str):
         found[GDAL_METADATA] = STATISTICS.sub("", items)
-    return found
+    # Their bytes are kept: other tags count them.
+    return {tag: exif_.Text(own) if isinstance(own, str) else own for tag, own in found.items()}
+
+
+def _upright(dpi: tuple[float, float] | None, exif: Image.Exif) -> tuple[float, float] | None:
+    return dpi[::-1] if dpi and exif.get(ExifTags.Base.Orientation) in SIDEWAYS else dpi
 
 
 def _is_turned(exif: Image.Exif) -> bool:

@@ -56,6 +56,7 @@ class PillowFile:
     def __init__(self, file: BufferedReader | BytesIO) -> None:
         self._file = file
         self._image = open_image(file)
+        self._orientation: int | None = None
         self.format = "JPEG" if self._image.format == "MPO" else str(self._image.format)
         animated = bool(getattr(self._image, "is_animated", False))
         self.animated = self.format != "JPEG" and animated
@@ -73,6 +74,7 @@ class PillowFile:
             return None
         if short_side is not None:
             image.draft(None, (short_side, short_side))
+        self.orientation(0)
         ImageOps.exif_transpose(image, in_place=True)
         image.load()  # which turning does only where there is something to turn
         return image.convert("RGB") if image.mode == "L" else image
@@ -98,9 +100,14 @@ class PillowFile:
         return Raster(samples, space, alpha, profile, self.orientation(0))
 
     def orientation(self, _: int) -> int:
-        """Return EXIF's, of a picture that has been read."""
-        told = self._image.getexif().get(ExifTags.Base.Orientation)
-        return told if told in UPRIGHT else 1
+        """Return EXIF's, as the file has it: turning the picture removes it."""
+        if self._orientation is None:
+            try:
+                told = self._image.getexif().get(ExifTags.Base.Orientation)
+            except Exception:  # whatever is wrong with it, and from then on it is empty
+                told = 1
+            self._orientation = told if told in UPRIGHT else 1
+        return self._orientation
 
     def metadata(self, _: int) -> Metadata:
         return metadata.of_image(self._image)

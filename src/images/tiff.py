@@ -54,10 +54,17 @@ class TiffFile:
         pages = _main(self._tiff)
         families = [[page, *_below(page)] for page in pages]
         whole = [[page for page in family if not _is_reduced(page)] for family in families]
-        # A page that is a thumbnail stands for the picture in a directory below it.
-        pictures = [max(family, key=_area) for family in whole if family]
-        self.reduced = not pictures
-        self._pictures = pictures or [max(pages, key=_area)]
+        # A page that is a thumbnail stands for the picture in a directory below it, and says what
+        # it is.
+        chosen = [
+            (page, max(family, key=_area))
+            for page, family in zip(pages, whole, strict=True)
+            if family
+        ]
+        self.reduced = not chosen
+        largest = max(pages, key=_area)
+        chosen = chosen or [(largest, largest)]
+        self._heads, self._pictures = ([*each] for each in zip(*chosen, strict=True))
         self.sizes = [(page.imagewidth, page.imagelength) for page in self._pictures]
         if any(page.photometric in CAMERA_RAW for page in self._pictures):
             raise UnreadableImageError(NOT_DEVELOPED)
@@ -93,16 +100,17 @@ class TiffFile:
             samples = samples[..., 0] if channels == 1 else samples[..., :channels]
             if page.photometric == WHITE_IS_ZERO:
                 samples = np.iinfo(samples.dtype).max - samples
-            if alpha is not None and page.extrasamples[0] == ASSOCIATED_ALPHA:
+            if alpha is not None and page.extrasamples[:1] == (ASSOCIATED_ALPHA,):
                 _divide(samples, alpha)
         return Raster(samples, space, alpha, page.iccprofile, self.orientation(number))
 
     def orientation(self, number: int) -> int:
-        told = self._pictures[number].tags.valueof(ExifTags.Base.Orientation)
-        return told if told in UPRIGHT else 1
+        places = self._pictures[number], self._heads[number]
+        told = [place.tags.valueof(ExifTags.Base.Orientation) for place in places]
+        return next((one for one in told if one in UPRIGHT), 1)
 
     def metadata(self, number: int) -> Metadata:
-        page = self._pictures[number]
+        page = self._heads[number]
         exif = Image.Exif()
         exif.endian, exif.bigtiff = self._tiff.byteorder, self._tiff.is_bigtiff
         exif.load_from_fp(self._file, page.offset)
@@ -116,6 +124,8 @@ class TiffFile:
         return self._file.read(tag.valuebytecount)
 
     def _by_pillow(self, page: tifffile.TiffPage) -> Samples:
+        if page.is_subifd:
+            raise UnreadableImageError("YCbCr below a thumbnail is not read")
         self._file.seek(0)
         with Image.open(self._file, formats=["TIFF"]) as image:
             image.seek(page.index)

@@ -80,6 +80,7 @@ PLACES = {
     "exif:SubjectLocation",
 }
 PLACES_NAMESPACES = ("http://ns.google.com/photos/1.0/panorama/",)
+DEEPEST = 100  # elements within each other; RDF of photographs takes a dozen
 
 
 class Packet:
@@ -208,9 +209,13 @@ class Packet:
 
 def _parsed(packet: bytes) -> ElementTree.Element | None:
     root: ElementTree.Element | None = None
+    depth = 0
     try:
         source = io.BytesIO(packet.strip(b"\0 \n"))
-        for event, found in iterparse(source, ("start-ns", "start"), forbid_dtd=True):
+        for event, found in iterparse(source, ("start-ns", "start", "end"), forbid_dtd=True):
+            depth += (event == "start") - (event == "end")
+            if depth > DEEPEST:  # to write it again would take as deep a recursion
+                return None
             if event == "start" and root is None:
                 root = found
             elif event == "start-ns" and not found[0].startswith("ns"):

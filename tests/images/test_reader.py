@@ -2,11 +2,12 @@ import io
 import resource
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from src.images import UnreadableImageError, read_rgb, write_image
+from src.images import Photo, UnreadableImageError, read_rgb, read_rgb_and_size, write_image
 
 ORANGE = (230, 120, 40)
 
@@ -75,6 +76,31 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     assert upright.size == (4, 10)
     assert upright.getpixel((1, 0)) == (255, 255, 255)
     assert upright.getpixel((1, 9)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP", "PNG"])
+def test_size_and_picture_are_upright_together(tmp_path: Path, form: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (10, 4)).save(tmp_path / "a", form, exif=exif)
+    image, size = read_rgb_and_size(tmp_path / "a")
+    assert image.size == size == (4, 10)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP", "PNG"])
+def test_broken_exif_spoils_no_picture(tmp_path: Path, form: str) -> None:
+    Image.new("RGB", (10, 4)).save(tmp_path / "a", form, dpi=(72, 72), exif=b"Exif\0\0" + bytes(30))
+    assert read_rgb(tmp_path / "a").size == (10, 4)
+    [page] = Photo(tmp_path / "a").pages()
+    assert page.samples.shape[:2] == (4, 10)
+
+
+def test_a_jpeg_2000_whose_stream_is_larger_than_it_says_is_refused(tmp_path: Path) -> None:
+    whole = imagecodecs.jpeg2k_encode(np.zeros((8, 8), np.uint16), level=0, codecformat="jp2")
+    at = whole.index(b"\xff\x4f\xff\x51") + 8
+    (tmp_path / "a.jp2").write_bytes(whole[:at] + 2 * b"\0\0\xea\x60" + whole[at + 8 :])
+    with pytest.raises(UnreadableImageError, match="more pixels than is safe"):
+        read_rgb(tmp_path / "a.jp2")
 
 
 def test_a_large_jpeg_may_be_decoded_smaller_but_never_below_what_is_asked(tmp_path: Path) -> None:

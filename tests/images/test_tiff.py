@@ -47,6 +47,17 @@ def test_a_picture_below_its_thumbnail_is_read(
     assert read_rgb(path).size == (60, 40)
 
 
+def test_a_thumbnail_above_a_picture_says_what_it_is(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        tags = [(271, 2, 5, b"Nikon", True), (274, 3, 1, 6, True)]
+        small = COLOR[::4, ::4].copy()
+        file.write(small, photometric="rgb", subfiletype=1, subifds=1, extratags=tags)
+        file.write(COLOR, photometric="rgb")
+    page = only_page(tmp_path / "a.tif")
+    assert page.samples.shape == (60, 40, 3)
+    assert page.metadata.exif[271] == "Nikon"
+
+
 def test_a_thumbnail_that_comes_first_is_no_page(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(RAMP[::4, ::4].copy(), subfiletype=1)
