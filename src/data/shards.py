@@ -73,8 +73,9 @@ class Shards(Sequence):  # type: ignore[type-arg]  # with one, beartype would re
                     yield picture
                     start += 1
                 break
-            except OSError as error:
-                if attempt == TRIES - 1 or isinstance(error, FileNotFoundError):
+            except Exception as error:
+                is_last = attempt == TRIES - 1 or isinstance(error, FileNotFoundError)
+                if is_last or not _is_of_connection(error):
                     raise
                 warnings.warn(f"{address} broke off ({error}); trying again", stacklevel=2)
         if start < stop:
@@ -82,6 +83,12 @@ class Shards(Sequence):  # type: ignore[type-arg]  # with one, beartype would re
                 f"{address} holds {start} pictures, and the index says {self.counts[shard]}: copy "
                 "the shards anew, or run src.prepare again"
             )
+
+
+def _is_of_connection(error: Exception) -> bool:
+    """Tell what a network does from other faults: aiohttp's are no OSError."""
+    makers = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return isinstance(error, OSError) or "aiohttp" in makers
 
 
 def _pictures(address: str) -> Iterator[TarPicture]:
@@ -118,6 +125,10 @@ def find(root: str) -> dict[str, Shards]:
                 f"{place}/{INDEX} is no index of whole shards: run src.prepare with "
                 "shards=true again"
             ) from error
+        except Exception as error:
+            if isinstance(error, OSError) or not _is_of_connection(error):
+                raise
+            continue  # as where a bucket does not tell what it lacks
     raise UserError(
         f"data.root={root} has no {INDEX}, or cannot be reached: expected the shards "
         "that src.prepare writes with shards=true"
