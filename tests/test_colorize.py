@@ -313,6 +313,27 @@ def test_a_folder_without_pictures_is_reported(
     assert not Path("out").exists()
 
 
+def test_a_folder_that_cannot_be_listed_is_told_and_the_rest_goes_on(
+    tmp_path: Path,
+    colorize: Colorize,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    photo(tmp_path / "closed" / "a.png")
+    photo(tmp_path / "b.png")
+    whole = os.scandir
+
+    def scandir(path: Any = ".") -> Any:
+        if path == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return whole(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert colorize("closed", "b.png", "-o", "out") == 1
+    assert capsys.readouterr().err.startswith("closed: ")
+    assert made_in("out") == ["b.png"]
+
+
 @pytest.mark.parametrize(
     ("words", "fault"),
     [

@@ -382,6 +382,8 @@ def test_a_new_picture_that_would_link_two_splits_is_rejected_for_good(
     assert len([name for name in before if name.endswith(".jpg")]) == 3
     assert run(monkeypatch, "source=source", "target=set") == 0
     assert tree(Path("set")) == before
+    assert run(monkeypatch, "merge=[set]", "target=merged") == 0
+    assert by_source(Path("merged"))["middle.png"].reason.startswith("links: ")
 
 
 def test_a_target_made_with_other_settings_is_refused_and_stays(

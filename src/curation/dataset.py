@@ -108,6 +108,12 @@ def merge(parts: Sequence[Path], target: Path, shard: int | None = None) -> list
                 (part / picture_writer.FOLDER).rglob(f"*{SUFFIXES[settings.format]}")
             ):
                 _link(picture, target / picture.relative_to(part))
+        facts = [
+            one
+            if one.fault or (target / file_of(one.sha256, settings)).exists()
+            else replace(one, fault="links: rejected in its part")
+            for one in facts
+        ]
         before = manifest.read(target) if (target / manifest.NAME).exists() else []
         return _finish(target, settings, source, sorted(facts, key=_order), before, shard)
 

@@ -149,7 +149,7 @@ class Batch:
             return
         listed = images.listing(photo)
         self.left_out += listed.left_out
-        results = {Path(name).with_suffix("") for name in listed.names}
+        results = {name.rpartition(".")[0] for name in listed.names}
         found = [photo / name for name in listed.names if not _is_beside(name, results)]
         if photo.resolve() in output.resolve().parents:
             # Results of an earlier run are no photos of the folder that they lie in.
@@ -280,11 +280,9 @@ class Batch:
         tqdm.write(f"{source}: {reason}", file=sys.stderr)
 
 
-def _is_beside(name: str, results: Collection[Path]) -> bool:
+def _is_beside(name: str, results: Collection[str]) -> bool:
     """Tell whether a picture is what an earlier run left beside one of these, without suffix."""
-    return any(
-        name.endswith(ending) and Path(name.removesuffix(ending)) in results for ending in BESIDE
-    )
+    return any(name.endswith(ending) and name.removesuffix(ending) in results for ending in BESIDE)
 
 
 def expanded(photo: Path) -> list[Path]:
