@@ -161,8 +161,8 @@ def _shared(
         if form == "PNG" and field.png and not _found(text, field.png):
             text[field.png] = "; ".join(values)
         if field.png == COMMENT and form in ("TIFF", "WEBP"):
-            said = exif.comment(values[0], "<" if form == "TIFF" else told.endian)
-            told.get_ifd(ExifTags.IFD.Exif).setdefault(exif.USER_COMMENT, said)
+            comment = exif.comment(values[0], "<" if form == "TIFF" else told.endian)
+            told.get_ifd(ExifTags.IFD.Exif).setdefault(exif.USER_COMMENT, comment)
     for name, right in _rights(metadata).items():
         if not packet.values(name):
             packet.set(name, [right])

@@ -109,8 +109,8 @@ def test_a_stable_subset_is_judged(photos: Path) -> None:
     Path("album/a link to nothing.jpg").symlink_to("absent.jpg")
     for path in sorted(photos.iterdir())[:3]:
         shutil.copy(path, "album")
-    few = held_out(choose(Path("album")), {}, everything=False).some(3)
-    assert "a link to nothing.jpg" not in {one.name for one in few.chosen.pictures}
+    album = held_out(choose(Path("album")), {}, everything=False).some(3)
+    assert "a link to nothing.jpg" not in {one.name for one in album.chosen.pictures}
 
 
 def test_a_subset_counts_its_own_pictures_that_were_seen(trained: Path, photos: Path) -> None:

@@ -480,7 +480,7 @@ def test_a_caption_may_hold_the_name_of_a_chunk(tmp_path: Path, place: str) -> N
         source = tiff(tmp_path / "a.tif", (270, 2, f"{said}\0".encode()))
     with Image.open(result(source, "PNG")[0]) as image:
         image.load()
-        assert said in str([*image.text.values(), *image.getexif().values()])
+        assert said in str([image.info, *image.getexif().values()])
 
 
 def test_comments_beyond_ascii_are_in_the_order_of_the_file(tmp_path: Path) -> None:
