@@ -214,13 +214,17 @@ class Batch:
     def _colorize(self, job: Job) -> Made:
         photo, target = self._photo_and_target(job)
         due, asked = self._is_due(target), result.asked_beside(self.options)
-        # A sheet that a result lacks is made although the result stays.
+        # A sheet that a result lacks is made although the result stays; one that another photo of
+        # this run has is refused.
+        beside = {one: result.beside(target, one) for one in asked}
         endings = [
-            one for one in asked if self.overwrite or not result.beside(target, one).is_file()
+            one
+            for one, path in beside.items()
+            if self.overwrite or not path.is_file() or path.resolve() in self._targets
         ]
         if not due and not endings:
             return Made(target, None, [])
-        self._require_own([result.beside(target, ending) for ending in endings])
+        self._require_own([beside[ending] for ending in endings])
         name = self._name(job.source, job.folder)
         hints = self._by_name.of(name) if self._by_name else self.hints
         given = self.colorizer, self.options, hints

@@ -104,8 +104,7 @@ def _conclude(
         figures=figures | _cost(model, folder),
     )
     upload = loggers.finish(failed=False)
-    measured = int(min(data.fit_images, trainer.num_val_batches[1] * data.batch_size))
-    print(summary.fit_line(_fit(folder), len(data.eval_pictures("train", measured))))
+    print(summary.fit_line(_fit(folder), len(data.eval_pictures("train", data.fit_images))))
     if figures:
         told = ", told hints" if model.generator.takes_hints else ""
         row = f"{config.run.model}, best.ckpt{told}"

@@ -171,7 +171,7 @@ def test_colors_are_painted_changed_undone_saved_loaded_and_downloaded(
     with Image.open(tmp_path / "hinted.png") as image:
         red, _, blue = np.asarray(image.convert("RGB")).astype(int)[125, 75]
         assert blue > red + 20  # the model paints red
-        assert b"hints=1 by a person, from hints.csv" in image.info["xmp"]
+        assert b"hints=1 by a person, from coat.csv" in image.info["xmp"]
     assert visit.errors == []
 
 
