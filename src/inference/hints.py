@@ -206,8 +206,9 @@ def _of_picture(path: Path, photo: ndarray) -> Strokes:
     if page.alpha is None or page.alpha.min() == np.iinfo(page.alpha.dtype).max:
         return Strokes(rgb, mask, path.name)
     opaque = page.alpha >= np.iinfo(page.alpha.dtype).max * OPAQUE
-    # Of a photo with transparent parts, a copy that was painted on has them too.
-    is_copy = 2 * (mask & opaque).sum() < opaque.sum()
+    # Of a photo with transparent parts, a copy that was painted on has them too; a layer may have
+    # strokes as grey as the photo, but is transparent nearly everywhere.
+    is_copy = opaque.mean() > 0.5 and 2 * (mask & opaque).sum() < opaque.sum()
     return Strokes(rgb, mask & opaque if is_copy else opaque, path.name)
 
 

@@ -109,6 +109,14 @@ def test_a_copy_of_a_photo_with_transparent_parts_counts_where_it_differs(tmp_pa
     assert np.argwhere(strokes.mask).tolist() == [[10, x] for x in range(4, 10)]
 
 
+def test_grey_strokes_of_a_layer_may_be_as_light_as_the_photo(tmp_path: Path) -> None:
+    picture = layer((30, 20))
+    for x in range(4, 10):
+        picture.putpixel((x, 10), (*[int(photo((30, 20))[10, x])] * 3, 255))
+    picture.save(tmp_path / "hints.png")
+    assert hints.read(tmp_path / "hints.png", photo((30, 20))).mask.sum() == 6
+
+
 def test_strokes_that_touch_in_two_colors_are_two(tmp_path: Path) -> None:
     picture = layer((60, 40))
     pen = ImageDraw.Draw(picture)
