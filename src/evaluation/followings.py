@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from scipy.sparse.csgraph import connected_components
 
 from src import files, pace
 from src.data.crops import Picture
@@ -65,7 +66,7 @@ def listed(path: Path, pictures: Sequence[Picture]) -> dict[str, Path]:
 
 @torch.inference_mode()
 def nearest(pictures: Sequence[Picture], device: torch.device) -> dict[str, Path]:
-    """Find for each picture the one that looks most like it in grey, and is no near-duplicate.
+    """Find for each picture the one that looks most like it in grey, of other groups of duplicates.
 
     What has no colours is nobody's; one that cannot be read has itself, so that judging tells it.
     Likeness is the cosine of EfficientNet-Lite0's pooled features, standardised over the pictures.
@@ -92,10 +93,12 @@ def nearest(pictures: Sequence[Picture], device: torch.device) -> dict[str, Path
     each = torch.cat(features)
     standard = F.normalize((each - each.mean(dim=0)) / (each.std(dim=0) + 1e-4), dim=1)
     alike = standard @ standard.T
-    alike.fill_diagonal_(-torch.inf)
     alike[:, colorless] = -torch.inf
+    near = np.zeros(alike.shape, bool)
     for i, j in near_pairs(*zip(*looks, strict=True)):
-        alike[i, j] = alike[j, i] = -torch.inf
+        near[i, j] = True
+    groups = connected_components(near, directed=False)[1]
+    alike[torch.from_numpy(groups[:, None] == groups)] = -torch.inf
     best, chosen = alike.max(dim=1)
     rows = zip(names, best.tolist(), chosen.tolist(), strict=True)
     return unread | {one.name: names[other].path for one, likeness, other in rows if likeness > -1}
