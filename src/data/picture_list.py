@@ -108,8 +108,10 @@ class TrainedOn:
             return cls.of(None)
         return cls(pictures, content.get("is_complete") is True)
 
-    def __contains__(self, picture: Listed) -> bool:
-        return bool(torch.isin(torch.tensor(_hashes(picture)), self.pictures).any())
+    def count(self, pictures: Sequence[Listed]) -> int:
+        """Return how many of these it was trained or selected on."""
+        known = {*self.pictures.tolist()}
+        return sum(not known.isdisjoint(_hashes(one)) for one in pictures)
 
     def write(self, checkpoint: dict[str, Any]) -> None:
         """Put it into a checkpoint, as plain data."""

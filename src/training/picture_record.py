@@ -36,7 +36,7 @@ class PictureRecord(Callback):
             before = TrainedOn.read(checkpoint.load(Path(start)))
             self.trained_on |= before
             tested = [one for one in data.listed or () if one.split == "test"]
-            known = sum(one in before for one in tested)
+            known = before.count(tested)
             if known:
                 rank_zero_only(print)(
                     f"{start} was trained or selected on {known} of the {len(tested)} test "
