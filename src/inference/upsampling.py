@@ -72,8 +72,8 @@ def meeting(
 
     Args: L, ab: there; yx: where, in the enlarged picture; size: its (height, width).
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.linalg import lsmr
+    from scipy.sparse import coo_array, eye_array
+    from scipy.sparse.linalg import splu
 
     height, width = lines.shape[-2:]
     place = (yx + 0.5) * (torch.tensor([height, width]) / torch.tensor(size)) - 0.5
@@ -86,14 +86,19 @@ def meeting(
         for x, of_x in ((first[:, 1], 1 - after[:, 1]), (second[:, 1], after[:, 1])):
             cells.append((y * width + x).numpy())
             shares.append((of_y * of_x).numpy())
+    touched, columns = np.unique(np.concatenate(cells), return_inverse=True)
     rows = np.tile(np.arange(len(yx)), 4)
-    entries = np.concatenate(shares), (rows, np.concatenate(cells))
-    bilinear = coo_array(entries, shape=(len(yx), height * width)).tocsr()
-    now = torch.from_numpy(bilinear @ lines[0].flatten(1).T.double().numpy())
+    shape = (len(yx), len(touched))
+    bilinear = coo_array((np.concatenate(shares), (rows, columns)), shape=shape).tocsr()
+    own = torch.from_numpy(touched)
+    now = torch.from_numpy(bilinear @ lines[0].flatten(1)[:, own].T.double().numpy())
     apart = (ab - now[:, :2] * L[:, None] - now[:, 2:]).numpy()
-    moved = np.stack([lsmr(bilinear, one, damp=DAMPING)[0] for one in apart.T])
-    offsets = lines[:, 2:] + torch.from_numpy(moved).view(1, 2, height, width).to(lines)
-    return torch.cat([lines[:, :2], offsets], dim=1)
+    # Damped least squares by their normal equations: few cells are touched.
+    normal = bilinear.T @ bilinear + DAMPING**2 * eye_array(len(touched))
+    moved = splu(normal.tocsc()).solve(bilinear.T @ apart)
+    met = lines.clone()
+    met[0, 2:].view(2, -1)[:, own] += torch.from_numpy(moved.T).to(lines)
+    return met
 
 
 def _window_mean(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
