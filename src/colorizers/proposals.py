@@ -4,9 +4,11 @@ import hashlib
 import threading
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from numpy import ndarray
 from torch import Tensor
 
 from src import color
@@ -133,13 +135,24 @@ def drawn_directions(
     # Each of the kernels is one, so that their product is; sums of roots are Bhattacharyya's.
     same = shares.sqrt() @ shares.sqrt().T
     alike = torch.exp(ALIKE * (cosines(features) - 1) + same - 1)
-    covariance = (COMMON + (1 - COMMON) * alike).double()
-    strength, patterns = (one[..., -PATTERNS:] for one in torch.linalg.eigh(covariance))
-    root = patterns * strength.clamp(min=0).sqrt()
+    root = _root((COMMON + (1 - COMMON) * alike).double().numpy())
     own = torch.Generator().manual_seed(seed)
     noise = torch.randn(root.shape[1], 2 * count, generator=own, dtype=torch.float64)
     drawn = (root @ noise).float().unflatten(1, (count, 2)) / FULL
     return [*(drawn / drawn.norm(dim=2, keepdim=True).clamp(min=1)).unbind(dim=1)]
+
+
+def _root(covariance: Float[ndarray, "n n"]) -> Float[Tensor, "n p"]:
+    """Return the PATTERNS strongest patterns of a covariance, as strong as they are in it."""
+    from scipy.sparse.linalg import eigsh
+
+    count = len(covariance)
+    if count <= PATTERNS:
+        strength, patterns = np.linalg.eigh(covariance)
+    else:  # all of them would take ten times as long; the same start gives the same ones
+        start = np.random.default_rng(0).standard_normal(count)
+        strength, patterns = eigsh(covariance, PATTERNS, v0=start)
+    return torch.from_numpy(patterns * np.sqrt(np.maximum(strength, 0)))
 
 
 def towards(
