@@ -52,7 +52,9 @@ class Exemplar(Colorizer):
     def __init__(self, name: str, likeness: Likeness) -> None:
         self.name = name
         self._likeness = likeness
-        self._latest: tuple[Reference, Features, Float[Tensor, "m 2"]] | None = None
+        # Of the latest picture and reference: a person gives hint after hint.
+        self._found: tuple[Float[Tensor, "1 1 h w"], Reference, Borrowed] | None = None
+        self._examples: tuple[Reference, Features, Float[Tensor, "m 2"]] | None = None
 
     def __call__(
         self,
@@ -71,7 +73,12 @@ class Exemplar(Colorizer):
 
     def borrowed(self, L: Float[Tensor, "1 1 h w"], reference: Reference) -> Borrowed:
         """Find colours for a picture. Args: L, reference: in [-1, 1], of any size."""
-        L = L.cpu()
+        L, latest = L.cpu(), self._found  # threads may replace it meanwhile
+        if latest is None or latest[1] is not reference or not torch.equal(latest[0], L):
+            latest = self._found = (L, reference, self._borrowed(L, reference))
+        return latest[2]
+
+    def _borrowed(self, L: Float[Tensor, "1 1 h w"], reference: Reference) -> Borrowed:
         small = compared(L)
         cut = Superpixels.of(small)
         own = self._likeness.features(small, cut)
@@ -84,7 +91,7 @@ class Exemplar(Colorizer):
 
     def _described(self, reference: Reference) -> tuple[Features, Float[Tensor, "m 2"]]:
         """Describe all superpixels of a reference's pictures; of the latest one this is known."""
-        latest = self._latest  # threads may replace it meanwhile
+        latest = self._examples  # threads may replace it meanwhile
         if latest is None or latest[0] is not reference:
             each = []
             for L, ab in reference.pictures:
@@ -92,7 +99,7 @@ class Exemplar(Colorizer):
                 cut = Superpixels.of(small)
                 each.append((*self._likeness.features(small, cut), cut.means(small_ab)))
             *features, colors = (torch.cat(kind) for kind in zip(*each, strict=True))
-            latest = self._latest = (reference, features, colors)
+            latest = self._examples = (reference, features, colors)
         return latest[1:]
 
 

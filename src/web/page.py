@@ -212,7 +212,7 @@ def told(at: Sitting) -> list[str]:
     if at.options.references is not None:
         followed = "The similar picture is followed where it shows the same."
         return [*pages, followed, *at.options.references.notes]
-    return [*pages, *result.on_grey(at.colorizer, [at.prediction.mean_chroma])]
+    return [*pages, *result.on_grey(at.colorizer, [at.preview.prediction.mean_chroma])]
 
 
 def kept(at: Sitting, before: Sitting | None) -> list[str]:

@@ -12,19 +12,18 @@ from PIL import Image, ImageDraw
 
 from src.colorizers import registry
 from src.colorizers.colorizer import Colorizer
-from src.colorizers.correction import Correction
 from src.colorizers.palette import Palette, Shade
 from src.colorizers.proposals import proposals
-from src.colorizers.scene import Scene
 from src.errors import UserError
 from src.images import Photo
 from src.images.photo import over_white
 from src.inference import alternatives, result
 from src.inference.painting import paint
-from src.inference.prediction import Prediction, predict_shown
+from src.inference.prediction import Prediction
 from src.inference.result import Options
 from src.web import drawing as drawings
 from src.web.drawing import Drawing, Stroke
+from src.web.preview import Preview
 
 PREVIEW = 1280  # pixels of the long side
 # As strokes are shown, of the preview's short side: the radius of a dab, half the width of others,
@@ -45,7 +44,7 @@ class Sitting:
         samples: of the preview, 8-bit sRGB.
         size: (width, height) of the whole photo, upright; of the first page where there are more.
         pages: how many there are; only of a single one hints are taken.
-        prediction: without any hint.
+        preview: its colours at the network's size, which hints change.
         shades: what the network thinks likely.
         painted: the preview in its colours.
         drawing: the hints.
@@ -62,8 +61,7 @@ class Sitting:
     options: Options
     samples: UInt8[ndarray, "h w 3"]
     size: tuple[int, int]
-    prediction: Prediction
-    correction: Correction = field(repr=False)
+    preview: Preview = field(repr=False)
     shades: Palette = field(repr=False)
     painted: UInt8[ndarray, "h w 3"] = field(repr=False)
     drawing: Drawing = field(default_factory=Drawing)
@@ -232,15 +230,14 @@ class Sitting:
     ) -> "Sitting":
         """Return the photo, whose own samples these are, as another coloured it, without hints."""
         colorizer = followed(colorizer, options)
-        prediction = result.predicted(samples, colorizer, options, None)
+        preview = Preview(result.predicted(samples, colorizer, options, None), colorizer, options)
         return replace(
             self,
             number=number,
             colorizer=colorizer,
             options=options,
-            prediction=prediction,
-            correction=Correction(Scene(prediction.L), prediction.ab),
-            painted=painted(self.samples, prediction, options),
+            preview=preview,
+            painted=painted(self.samples, preview.prediction, options),
             drawing=Drawing(),
             past=(),
             active=False,
@@ -254,22 +251,10 @@ class Sitting:
         return at
 
     def _painted_anew(self) -> UInt8[ndarray, "h w 3"]:
-        prediction = self.prediction
+        prediction = self.preview.prediction
         if self.drawing:
             height, width = self.samples.shape[:2]
-            strokes = self.drawing.on(height, width, width / self.size[0])
-            correction = self.correction
-            if self.colorizer.takes_hints:
-                prediction = predict_shown(
-                    prediction.shown,
-                    self.colorizer,
-                    self.options.views,
-                    strokes,
-                    self.options.reference,
-                    self.options.saturation,
-                )
-                correction = Correction(correction.scene, prediction.ab, told=prediction.told)
-            prediction = prediction.corrected(strokes, correction)
+            prediction = self.preview.hinted(self.drawing.on(height, width, width / self.size[0]))
         return painted(self.samples, prediction, self.options)
 
 
@@ -279,7 +264,8 @@ def begin(photo: Path, network: Colorizer, options: Options) -> Sitting:
     page = next(file.pages())
     colorizer = followed(network, options)
     # As when it is painted at full size: what is drawn at random depends on every pixel.
-    prediction = result.predicted(page.samples, colorizer, options, None)
+    preview = Preview(result.predicted(page.samples, colorizer, options, None), colorizer, options)
+    prediction = preview.prediction
     height, width = page.samples.shape[:2]
     image = over_white(page.samples, page.alpha)
     image.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS, reducing_gap=3.0)
@@ -291,8 +277,7 @@ def begin(photo: Path, network: Colorizer, options: Options) -> Sitting:
         options,
         samples,
         (width, height),
-        prediction,
-        Correction(Scene(prediction.L), prediction.ab),
+        preview,
         Palette(network, prediction.L, prediction.ab),
         painted(samples, prediction, options),
         pages=len(file.sizes),

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from PIL import Image
+from skimage.color import deltaE_ciede2000, rgb2lab
 from torch import Tensor
 
 from src.colorizers import registry
@@ -28,6 +30,7 @@ def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sitting:
     return sitting.begin(tmp_path / "a.png", brown, Options(size=64))
 
 
+SCENE = Path(skimage.data.__file__).parent / "coffee.png"
 BLUE, GREY = (40, 80, 200), (90, 90, 90)
 SPOT, STROKE = [(0.27, 0.705)], [(0.1, 0.5), (0.3, 0.5), (0.3, 0.9)]
 
@@ -66,6 +69,24 @@ def test_the_network_runs_once_a_photo_whatever_hints_follow(
     two = blue.colored(GREY).stroked(STROKE, 0.02, keep=True)
     assert not np.array_equal(two.painted, blue.painted)
     assert not runs
+
+
+def test_what_is_painted_looks_as_the_whole_photo_will(tmp_path: Path) -> None:
+    photo = tmp_path / "a.jpg"
+    Image.open(SCENE).convert("RGB").save(photo)
+    begun = sitting.begin(photo, registry.from_file(None), Options())
+    assert begun.network.views == 6
+    red = begun.stroked(SPOT, 0.02, keep=False).colored((150, 30, 30))
+    whole, _ = red.whole(tmp_path)
+    with Image.open(whole) as image:
+        apart = color_difference(red.painted, np.asarray(image.resize(red.painted.shape[1::-1])))
+    changed = color_difference(red.painted, begun.painted)
+    assert changed.mean() > 3
+    assert apart.mean() < 1.5
+
+
+def color_difference(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.asarray(deltaE_ciede2000(rgb2lab(ones), rgb2lab(others)))
 
 
 def test_a_color_can_be_chosen_before_strokes_and_kept_for_several(begun: Sitting) -> None:
@@ -194,7 +215,7 @@ def test_a_photo_whose_preview_has_not_quite_its_shape_takes_strokes(
     Image.radial_gradient("L").resize((152, 111)).save(tmp_path / "a.png")
     network = registry.from_file(None)
     begun = sitting.begin(tmp_path / "a.png", network, Options(size=64, views=1))
-    assert round(64 * 150 / begun.samples.shape[0]) != begun.prediction.L.shape[3]
+    assert round(64 * 150 / begun.samples.shape[0]) != begun.preview.prediction.L.shape[3]
     blue = begun.stroked(SPOT, 0.02, keep=False).colored(BLUE)
     red, _, blueness = blue.painted.astype(int)[77, 40]
     assert blueness > red + 30
@@ -216,7 +237,7 @@ def test_variants_are_corrected_by_hints_and_painted_at_full_size(
     begun: Sitting, tmp_path: Path
 ) -> None:
     unsure = registry.from_file(save_unsure(tmp_path / "unsure.ckpt"))
-    first = sitting.begin(begun.photo, unsure, Options(views=6))
+    first = sitting.begin(begun.photo, unsure, Options(views=2))
     own, other, _ = first.variants(3)
     assert np.array_equal(own.painted, first.painted)
     assert np.ptp(other.painted.astype(int) - own.painted, axis=2).mean() > 4
