@@ -11,6 +11,7 @@ from torch import Tensor
 RADIUS = 1  # pixels around each one, at the network's size
 FLAT = 0.04  # variance of L under which a window has no edge
 DAMPING = 0.01  # of what places ask for, where two of them ask for different things
+MOST = 1.5  # of what a place asks for: a single one moves its four neighbours no further
 
 
 def guided_lines(
@@ -96,6 +97,10 @@ def meeting(
     # Damped least squares by their normal equations: few cells are touched.
     normal = bilinear.T @ bilinear + DAMPING**2 * eye_array(len(touched))
     moved = splu(normal.tocsc()).solve(bilinear.T @ apart)
+    # Where places of other colours are nearer to each other than pixels of the small picture are,
+    # nothing meets them all, and the attempt would colour everything around wildly.
+    most = MOST * abs(apart).max(axis=0)
+    moved = moved.clip(-most, most)
     met = lines.clone()
     met[0, 2:].view(2, -1)[:, own] += torch.from_numpy(moved.T).to(lines)
     return met

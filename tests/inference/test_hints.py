@@ -75,6 +75,19 @@ def test_one_pixel_on_a_huge_photo_is_not_lost(tmp_path: Path) -> None:
     assert difference(painted[1333, 2717], RED) < 2
 
 
+def test_dots_of_two_colors_that_nearly_touch_color_nothing_wildly(tmp_path: Path) -> None:
+    path = tmp_path / "hints.csv"
+    path.write_text("1500,1000,#c82828,3\n1510,1000,#2850dc,3\n")
+    samples = np.full((2000, 3000), 110, np.uint8)
+    strokes = hints.read(path, samples)
+    prediction = predict(samples, Constant("grey", torch.zeros(2)), 64).corrected(strokes)
+    row = paint(samples, prediction).samples[None, 1000, 1400:1610]
+    _, ab = color.uint8_to_L_ab(torch.from_numpy(row).permute(2, 0, 1)[None])
+    asked, _ = strokes.reduced(64, 96)
+    most = asked.ab.abs().amax(dim=(2, 3), keepdim=True)
+    assert (ab.abs() <= 2 * most + 0.02).all()
+
+
 def test_pixels_of_at_least_half_alpha_are_hints_and_grey_means_grey(tmp_path: Path) -> None:
     picture = layer((30, 20))
     for x, alpha in ((3, 127), (5, 128), (7, 255)):
