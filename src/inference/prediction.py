@@ -117,13 +117,18 @@ def predict_shown(
     L, own = shown[-1], colorizer.predictor
     if colorizer.takes_hints and not colorizer.sha256:
         saturation = 1.0
-    told = strokes if colorizer.takes_hints and saturation == 1 else None
+    told = strokes if is_told(colorizer, saturation) else None
     mirrored = (views or colorizer.views) > 1
     each = [_of_view(own, one, told, reference, mirrored=mirrored) for one in shown]
     ab = torch.stack([F.interpolate(one, L.shape[2:], mode="bilinear") for one in each]).mean(dim=0)
     if reference is not None:
         ab = colorizer.followed(L, ab, reference)
     return Prediction(shown, ab, told=told is not None).saturated(saturation)
+
+
+def is_told(colorizer: Colorizer, saturation: float) -> bool:
+    """Tell whether a colouriser is told hints, rather than only corrected by them afterwards."""
+    return colorizer.takes_hints and (saturation == 1 or not colorizer.sha256)
 
 
 def _of_view(

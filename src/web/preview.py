@@ -9,15 +9,16 @@ from src.colorizers.colorizer import Colorizer
 from src.colorizers.correction import Correction
 from src.colorizers.scene import Scene
 from src.inference.hints import Strokes
-from src.inference.prediction import Prediction, predict_shown
+from src.inference.prediction import Prediction, is_told, predict_shown
 from src.inference.result import Options
 
 
 class Preview:
-    """A prediction at the size that its colouriser wants, which hints change within a second.
+    """A prediction that hints change within a second.
 
-    What hints change is told by one view, and added to the prediction; the whole photo, when it is
-    painted, is shown in all views.
+    A network that has learned hints is told them in one view, at the size that it wants, and what
+    they change there is added to the prediction; when the whole photo is painted, it is told them
+    in all views.
 
     Args:
         whole: of all views, without hints.
@@ -26,26 +27,19 @@ class Preview:
     """
 
     def __init__(self, whole: Prediction, colorizer: Colorizer, options: Options) -> None:
-        L = whole.shown[len(whole.shown) // 2]
-        ab = F.interpolate(whole.ab, L.shape[2:], mode="area")
-        self.prediction = replace(whole, shown=[L], ab=ab)
-        self._correction = Correction(Scene(L), ab)
-        self._predict = partial(
-            predict_shown,
-            [L],
-            colorizer,
-            1,
-            reference=options.reference,
-            saturation=options.saturation,
-        )
-        self._without = self._predict().ab if colorizer.takes_hints else None
+        self.prediction = whole
+        self._correction = Correction(Scene(whole.L), whole.ab)
+        middle = whole.shown[len(whole.shown) // 2]
+        self._predict = partial(predict_shown, [middle], colorizer, 1, reference=options.reference)
+        tells = is_told(colorizer, options.saturation)
+        self._without = self._predict().ab if tells else None
 
     def hinted(self, strokes: Strokes) -> Prediction:
         """Return the prediction as hints ask for it. Raises: UserError: as `predict`."""
         prediction, correction = self.prediction, self._correction
         if self._without is not None:
-            one = self._predict(strokes)
-            ab = (prediction.ab + one.ab - self._without).clamp(-1, 1)
-            prediction = replace(prediction, ab=ab)
-            correction = Correction(correction.scene, ab, told=one.told)
+            change = self._predict(strokes).ab - self._without
+            change = F.interpolate(change, prediction.ab.shape[2:], mode="bilinear")
+            prediction = replace(prediction, ab=(prediction.ab + change).clamp(-1, 1))
+            correction = Correction(correction.scene, prediction.ab, told=True)
         return prediction.corrected(strokes, correction)

@@ -18,6 +18,7 @@ from src.errors import UserError
 from src.images import Photo
 from src.images.photo import over_white
 from src.inference import alternatives, result
+from src.inference.hints import NEARLY_ALL, Strokes
 from src.inference.painting import paint
 from src.inference.prediction import Prediction
 from src.inference.result import Options
@@ -44,7 +45,7 @@ class Sitting:
         samples: of the preview, 8-bit sRGB.
         size: (width, height) of the whole photo, upright; of the first page where there are more.
         pages: how many there are; only of a single one hints are taken.
-        preview: its colours at the network's size, which hints change.
+        preview: its colours, which hints change.
         shades: what the network thinks likely.
         painted: the preview in its colours.
         drawing: the hints.
@@ -103,7 +104,8 @@ class Sitting:
             path: (x, y) from 0 to 1, of the width and height.
             radius: of the short side.
             keep: take the colour that was chosen last.
-        Raises: UserError: if the drawing is full, or the photo has several pages.
+        Raises: UserError: if the drawing is full, or the photo has several pages, or nothing of it
+            would be left without a hint.
         """
         self._require_one_page()
         width, height = self.size
@@ -117,7 +119,10 @@ class Sitting:
         # A stroke that was given no colour is forgotten.
         before = self.past[-1] if pending else self.drawing
         past = self.past if pending else [*self.past, self.drawing]
-        return self._with(before.with_stroke(stroke), past=past, active=True, in_hand=False)
+        drawing = before.with_stroke(stroke)
+        if self._on_preview(drawing.recolored((0, 0, 0))).mask.mean() > NEARLY_ALL:
+            raise UserError("strokes would cover nearly all of the photo: take a finer brush")
+        return self._with(drawing, past=past, active=True, in_hand=False)
 
     def colored(self, rgb: Shade, *, keep: bool = False) -> "Sitting":
         """Choose a colour: the latest stroke's, or where that has one that is kept, the next's."""
@@ -253,9 +258,12 @@ class Sitting:
     def _painted_anew(self) -> UInt8[ndarray, "h w 3"]:
         prediction = self.preview.prediction
         if self.drawing:
-            height, width = self.samples.shape[:2]
-            prediction = self.preview.hinted(self.drawing.on(height, width, width / self.size[0]))
+            prediction = self.preview.hinted(self._on_preview(self.drawing))
         return painted(self.samples, prediction, self.options)
+
+    def _on_preview(self, drawing: Drawing) -> Strokes:
+        height, width = self.samples.shape[:2]
+        return drawing.on(height, width, width / self.size[0])
 
 
 def begin(photo: Path, network: Colorizer, options: Options) -> Sitting:

@@ -101,6 +101,14 @@ def test_a_color_can_be_chosen_before_strokes_and_kept_for_several(begun: Sittin
     assert kept.stroked([(0.5, 0.5)], 0.02, keep=True).drawing.strokes[-1].rgb == GREY
 
 
+def test_strokes_that_leave_nothing_to_the_network_are_refused(begun: Sitting) -> None:
+    at = begun
+    for y in (0.05, 0.25, 0.45, 0.65):
+        at = at.stroked([(0, y), (1, y)], 0.1, keep=False).colored(BLUE)
+    with pytest.raises(UserError, match="nearly all"):
+        at.stroked([(0, 0.85), (1, 0.85)], 0.1, keep=False)
+
+
 def test_a_stroke_is_covered_by_discs_and_saved_as_lines(begun: Sitting, tmp_path: Path) -> None:
     hinted = begun.stroked(STROKE, 0.02, keep=False).colored(BLUE)
     lines = hinted.drawing.lines()
