@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from src.colorizers.colorizer import Colorizer
 from src.colorizers.correction import Correction
 from src.colorizers.scene import Scene
+from src.images.raster import Samples
+from src.inference import result
 from src.inference.hints import Strokes
 from src.inference.prediction import Prediction, is_told, predict_shown
 from src.inference.result import Options
@@ -20,14 +22,13 @@ class Preview:
     they change there is added to the prediction; when the whole photo is painted, it is told them
     in all views.
 
-    Args:
-        whole: of all views, without hints.
-        options: with which it was made.
-    Attributes: prediction: without hints.
+    Args: samples: of the whole photo: what is drawn at random depends on every pixel.
+    Attributes: prediction: of all views, without hints.
+    Raises: UserError: as `predict`.
     """
 
-    def __init__(self, whole: Prediction, colorizer: Colorizer, options: Options) -> None:
-        self.prediction = whole
+    def __init__(self, samples: Samples, colorizer: Colorizer, options: Options) -> None:
+        self.prediction = whole = result.predicted(samples, colorizer, options, None)
         self._correction = Correction(Scene(whole.L), whole.ab)
         middle = whole.shown[len(whole.shown) // 2]
         self._predict = partial(predict_shown, [middle], colorizer, 1, reference=options.reference)

@@ -235,7 +235,7 @@ class Sitting:
     ) -> "Sitting":
         """Return the photo, whose own samples these are, as another coloured it, without hints."""
         colorizer = followed(colorizer, options)
-        preview = Preview(result.predicted(samples, colorizer, options, None), colorizer, options)
+        preview = Preview(samples, colorizer, options)
         return replace(
             self,
             number=number,
@@ -271,8 +271,7 @@ def begin(photo: Path, network: Colorizer, options: Options) -> Sitting:
     file = Photo(photo)
     page = next(file.pages())
     colorizer = followed(network, options)
-    # As when it is painted at full size: what is drawn at random depends on every pixel.
-    preview = Preview(result.predicted(page.samples, colorizer, options, None), colorizer, options)
+    preview = Preview(page.samples, colorizer, options)
     prediction = preview.prediction
     height, width = page.samples.shape[:2]
     image = over_white(page.samples, page.alpha)

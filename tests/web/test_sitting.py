@@ -51,8 +51,9 @@ def test_a_dab_is_placed_colored_changed_and_taken_back(begun: Sitting) -> None:
     assert not grey.undone().undone().undone().past
 
 
+@pytest.mark.parametrize("saturation", [1.0, 0.5])
 def test_the_network_runs_once_a_photo_whatever_hints_follow(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saturation: float
 ) -> None:
     Image.radial_gradient("L").resize((300, 200)).save(tmp_path / "a.png")
     runs, forward = [], Lite0.forward
@@ -62,7 +63,8 @@ def test_the_network_runs_once_a_photo_whatever_hints_follow(
         return forward(encoder, x, *first)
 
     monkeypatch.setattr(Lite0, "forward", counted)
-    begun = sitting.begin(tmp_path / "a.png", registry.from_file(None), Options(size=64))
+    options = Options(size=64, saturation=saturation)
+    begun = sitting.begin(tmp_path / "a.png", registry.from_file(None), options)
     blue = begun.stroked(SPOT, 0.02, keep=False).colored(BLUE)
     assert runs
     runs.clear()
