@@ -132,8 +132,9 @@ def _linear_rgb(
 @cache
 def _matrix(device: torch.device, dtype: torch.dtype, *, inverse: bool) -> Float[Tensor, "3 3"]:
     """Linear sRGB to XYZ as a share of white, or its inverse."""
-    matrix = torch.tensor(XYZ_OF_RGB, dtype=torch.float64) / torch.tensor(WHITE)[:, None].double()
-    return (torch.linalg.inv(matrix) if inverse else matrix).to(dtype).to(device)
+    matrix = np.array(XYZ_OF_RGB) / np.array(WHITE)[:, None]
+    values = (np.linalg.inv(matrix) if inverse else matrix).tolist()
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def _gamma_encoded(linear: Float[Tensor, "b 3 ..."]) -> Float[Tensor, "b 3 ..."]:
@@ -197,9 +198,9 @@ def _cube_roots_(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 @cache
 def _linear_of_uint8(device: torch.device) -> Float[Tensor, "256"]:
-    encoded = torch.linspace(0, 1, 256, dtype=torch.float64)
-    linear = torch.where(encoded > 0.04045, ((encoded + 0.055) / 1.055) ** 2.4, encoded / 12.92)
-    return linear.float().to(device)
+    encoded = np.linspace(0, 1, 256)
+    linear = np.where(encoded > 0.04045, ((encoded + 0.055) / 1.055) ** 2.4, encoded / 12.92)
+    return torch.tensor(linear.tolist(), device=device)
 
 
 def L_ab_to_uint8(
