@@ -4,23 +4,19 @@ Source: Levin, Lischinski and Weiss 2004, Colorization using Optimization, ACM T
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from numpy import ndarray
-from scipy.sparse import coo_array, csc_array
-from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from src.colorizers.colorizer import Colorizer, Hints, Reference
+from src.colorizers.dissection import WINDOW, Dissection
 
-# The 3x3 window around a pixel without itself, as (down, right).
-NEIGHBORS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+NEIGHBORS = WINDOW[1:]
 LEAST_WEIGHT = 0.01  # of a pixel's most alike neighbour: no pixel is cut off, as in Levin's code
 NARROWING = 0.6  # of a window's variance, as in Levin's code
 NOISE = 1e-5  # variance of L in [-1, 1] that a window has at least: 8 bits step by 0.008
@@ -144,87 +140,13 @@ def _interpolated(
     else:
         weights /= weights.sum(axis=0)
         own = 1 + pull + np.where(mask, firmness, 0)
-    grid = _grid(*L.shape)
-    matrix = grid.matrix(np.concatenate([own.ravel(), -weights.ravel()]))
-    known = (
-        np.where(mask, firmness * values, 0)
-        .reshape(len(values), -1)
-        .T[grid.order]
-        .astype(np.float64)
-    )
-    # In single precision the factors take two thirds of the time, which one step of refinement
-    # makes up for. Rows with a dominant diagonal need no pivoting.
-    factors = splu(
-        matrix.astype(np.float32),
-        permc_spec="NATURAL",
-        diag_pivot_thresh=0,
-        panel_size=4,
-        options={"SymmetricMode": True},
-    )
-    solved = factors.solve(known.astype(np.float32)).astype(np.float64)
-    solved += factors.solve((known - matrix @ solved).astype(np.float32))
-    found = np.empty_like(solved, dtype=np.float32)
-    found[grid.order] = solved
-    return found.T.reshape(values.shape)
+    known = np.where(mask, firmness * values, 0)
+    return Dissection(np.concatenate([own[None], -weights])).solve(known).astype(np.float32)
 
 
 def _each(given: float | Float[Tensor, "b 1 h w"] | None, count: int) -> list[Any]:
     """Return each picture's own of a map, or what is the same for all."""
     return [*given[:, 0].cpu().numpy()] if isinstance(given, Tensor) else [given] * count
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """The sparse pattern of all pictures of one size.
-
-    Attributes:
-        order: of elimination, as pixels' numbers.
-        indices, indptr: of a CSC matrix in that order.
-        entries: which of the diagonal's and then the 8 neighbours' values stands where in it.
-    """
-
-    order: Int[ndarray, " n"]
-    indices: Int[ndarray, " nonzeros"]
-    indptr: Int[ndarray, " m"]
-    entries: Int[ndarray, " nonzeros"]
-
-    def matrix(self, values: Float[ndarray, " k"]) -> csc_array:
-        count = len(self.order)
-        data = values[self.entries]
-        return csc_array((data, self.indices, self.indptr), shape=(count, count))
-
-
-@lru_cache(maxsize=4)
-def _grid(height: int, width: int) -> _Grid:
-    count = height * width
-    pixels = np.arange(count).reshape(height, width)
-    order = _dissected(pixels)
-    place = np.empty_like(order)
-    place[order] = np.arange(count)
-    rows, columns, entries = [place], [place], [np.arange(count)]
-    for number, (down, right) in enumerate(NEIGHBORS, start=1):
-        own = pixels[max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)]
-        rows.append(place[own.ravel()])
-        columns.append(place[own.ravel() + down * width + right])
-        entries.append(number * count + own.ravel())
-    numbered = np.concatenate(entries) + 1.0
-    pattern = coo_array((numbered, (np.concatenate(rows), np.concatenate(columns)))).tocsc()
-    pattern.sort_indices()
-    return _Grid(order, pattern.indices, pattern.indptr, pattern.data.astype(np.int64) - 1)
-
-
-def _dissected(pixels: Int[ndarray, "h w"]) -> Int[ndarray, " n"]:
-    """Order pixels so that elimination fills in little: halves first, then the line between them.
-
-    Source: George 1973, Nested dissection of a regular finite element mesh.
-    """
-    if pixels.size <= 4:
-        return pixels.ravel()
-    if pixels.shape[0] < pixels.shape[1]:
-        pixels = pixels.T
-    middle = len(pixels) // 2
-    halves = [_dissected(pixels[:middle]), _dissected(pixels[middle + 1 :])]
-    return np.concatenate([*halves, pixels[middle]])
 
 
 def _around(L: Float[ndarray, "h w"]) -> Float[ndarray, "8 h w"]:
