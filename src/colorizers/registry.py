@@ -8,6 +8,7 @@ import torch
 from src.colorizers import shipped, trained
 from src.colorizers.colorizer import Colorizer
 from src.colorizers.constants import Constant
+from src.colorizers.scribbles import Scribbles
 from src.errors import UserError, require_one_of
 
 
@@ -71,12 +72,6 @@ def _gupta(_: Path | None) -> Colorizer:
     return exemplar.by_hand()
 
 
-def _scribbles(_: Path | None) -> Colorizer:
-    from src.colorizers.scribbles import Scribbles  # brings SciPy
-
-    return Scribbles()
-
-
 CONSTANT = "constant"  # the only one that takes something of a file
 # What needs no training of its own. Each is given the file that was named beside it.
 METHODS: dict[str, Callable[[Path | None], Colorizer]] = {
@@ -84,5 +79,5 @@ METHODS: dict[str, Callable[[Path | None], Colorizer]] = {
     CONSTANT: _constant,
     "exemplar": _exemplar,
     "gupta": _gupta,
-    "scribbles": _scribbles,
+    "scribbles": lambda _: Scribbles(),
 }

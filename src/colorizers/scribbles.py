@@ -14,9 +14,8 @@ from numpy import ndarray
 from torch import Tensor
 
 from src.colorizers.colorizer import Colorizer, Hints, Reference
-from src.colorizers.dissection import WINDOW, Dissection
+from src.colorizers.dissection import NEIGHBORS, Dissection
 
-NEIGHBORS = WINDOW[1:]
 LEAST_WEIGHT = 0.01  # of a pixel's most alike neighbour: no pixel is cut off, as in Levin's code
 NARROWING = 0.6  # of a window's variance, as in Levin's code
 NOISE = 1e-5  # variance of L in [-1, 1] that a window has at least: 8 bits step by 0.008
@@ -134,14 +133,13 @@ def _interpolated(
     if not mask.any():
         return np.zeros(values.shape, np.float32)
     weights = affinity(L.astype(np.float64))
+    weights /= np.maximum(weights.sum(axis=0), np.finfo(weights.dtype).tiny)  # 0 of a lone pixel
     if firmness is None:
-        weights *= ~mask / weights.sum(axis=0)
-        own, firmness = np.where(mask, 1, 1 + pull), np.ones_like(L)
+        weights, excess, known = weights * ~mask, np.where(mask, 1, pull), values
     else:
-        weights /= weights.sum(axis=0)
-        own = 1 + pull + np.where(mask, firmness, 0)
-    known = np.where(mask, firmness * values, 0)
-    return Dissection(np.concatenate([own[None], -weights])).solve(known).astype(np.float32)
+        held = np.where(mask, firmness, 0)
+        excess, known = pull + held, values * held
+    return Dissection(weights, excess).solve(np.where(mask, known, 0))
 
 
 def _each(given: float | Float[Tensor, "b 1 h w"] | None, count: int) -> list[Any]:
