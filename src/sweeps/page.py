@@ -42,7 +42,8 @@ def write(folder: Path, runs: Sequence[Run], monitor: str, mode: Mode) -> None:
         groups.setdefault(run.group, []).append(run)
     groups = dict(sorted(groups.items(), key=lambda item: _rank(item[1], mode)))
     # One for each lot of test pictures: grey's figure tells them apart.
-    tested = [*{run.figures[GREY]: run for run in reversed(runs) if run.figures}.values()][::-1]
+    own = [run for run in reversed(runs) if GREY in run.figures]  # not of one that was pruned
+    tested = [*{run.figures[GREY]: run for run in own}.values()][::-1]
     text = plots.page(
         Path(__file__).with_name(PAGE),
         heads=[head for head, _, _ in COLUMNS.values()],
@@ -69,7 +70,9 @@ def _row(name: str, runs: Sequence[Run]) -> Row:
         values = [run.figures[figure] / unit for run in runs if figure in run.figures]
         deviation = f"± {statistics.stdev(values):.{digits}f}" if len({*values}) > 1 else ""
         cells.append((_said(statistics.mean(values), digits) if values else "", deviation))
-    ended = [f"{run.name}: {run.status} {run.reason}".strip() for run in runs if not run.figures]
+    ended = [
+        f"{run.name}: {run.status} {run.reason}".strip() for run in runs if run.status != "done"
+    ]
     return Row(name, cells, ended)
 
 

@@ -157,6 +157,13 @@ def test_each_lot_of_test_pictures_stands_beside_its_own_grey(tmp_path: Path) ->
     assert (tmp_path / "sweep.html").read_text().count("ab = 0 (grey)<") == 1
 
 
+def test_a_run_that_was_pruned_stands_on_the_page_with_its_reason(tmp_path: Path) -> None:
+    figures = {"val/ab_mae": 9.0}  # it was never tested
+    run = ranking.Run({"seed": "0"}, "pruned", "after 2 epochs", 9.0, figures, tmp_path)
+    page.write(tmp_path, [run], "val/ab_mae", "min")
+    assert "pruned after 2 epochs" in (tmp_path / "sweep.html").read_text()
+
+
 @pytest.mark.slow
 def test_optuna_searches_and_prunes(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = (
