@@ -19,7 +19,7 @@ from torch import Tensor
 # The 3x3 window around a pixel without itself, as (down, right).
 NEIGHBORS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
 SIDES = 3, 6  # of the smallest cells, in pixels: smaller and larger ones take longer
-SMALL, FEW = 16, 16  # pixels of a block, and blocks
+SMALL, FEW = 16, 16  # pixels of blocks that LAPACK inverts together; blocks that it does one by one
 # Weight that any two pixels of a cell have at least, and every right side: what fades with distance
 # would become too small for single precision, and such numbers take processors many times as long.
 LEAST, LEAST_KNOWN = 1e-15, 1e-20
