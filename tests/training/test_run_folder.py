@@ -3,9 +3,12 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +86,21 @@ def one_thread() -> Iterator[None]:
 
 def killed(*runs: tuple[object, ...]) -> None:
     """Start and kill trainings. Args: runs: how, when and the arguments of each."""
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, json.dumps(runs)],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    # What they print goes to a file: a pipe would stay open until their loading processes end too,
+    # which notice after seconds, or never where the training died while they started.
+    with tempfile.TemporaryFile() as printed:
+        script = subprocess.Popen(
+            [sys.executable, "-c", KILLED, json.dumps(runs)],
+            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            stdout=printed,
+            stderr=printed,
+            start_new_session=True,
+        )
+        code = script.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(script.pid, signal.SIGKILL)
+        printed.seek(0)
+        assert code == 0, printed.read().decode()
 
 
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
