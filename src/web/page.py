@@ -198,9 +198,10 @@ def looking_at(like: Path, network: Colorizer, options: Options) -> Options:
 def begun(path: Path, network: Colorizer, options: Options, before: Sitting | None) -> Sitting:
     """Colour a photo, in the variant and with the hints that it had before."""
     at = begin(path, network, options)
-    if before is not None and before.photo == path and before.number > 1:
+    number = 1 if before is None else before.said_of(path).number
+    if number > 1:
         with suppress(UserError):  # another network may have no variants
-            at = at.variants(COUNT)[before.number - 1]
+            at = at.variants(COUNT)[number - 1]
     return at.following(before)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -35,6 +35,14 @@ GUESSED, MOST = "#ff7a00", 0.9  # colour of an uncertainty map over a photo, and
 SURE = 10.0  # Lab units of uncertainty: nowhere is more clear, and it spans as much at least
 
 
+class Said(NamedTuple):
+    """What someone said of a photo: hints, what they were before each change, and the variant."""
+
+    drawing: Drawing = Drawing()
+    past: Sequence[Drawing] = ()
+    number: int = 1
+
+
 @dataclass(frozen=True, eq=False)  # Gradio hashes it, which pixels cannot be
 class Sitting:
     """A photo before its colouriser, with what someone says of its colours.
@@ -52,7 +60,7 @@ class Sitting:
         past: what it was before each of its changes.
         active: whether the latest stroke may still change its colour.
         rgb: the colour that was chosen last; in_hand: whether the next stroke takes it.
-        elsewhere: hints on other photos, of the same person, and what they were before.
+        elsewhere: what the same person said of other photos.
         number: of the variant; 1 is the network's own.
     """
 
@@ -70,9 +78,7 @@ class Sitting:
     active: bool = False
     rgb: Shade | None = None
     in_hand: bool = False
-    elsewhere: Mapping[Path, tuple[Drawing, Sequence[Drawing]]] = field(
-        default_factory=dict, repr=False
-    )
+    elsewhere: Mapping[Path, Said] = field(default_factory=dict, repr=False)
     number: int = 1
     pages: int = 1
 
@@ -80,18 +86,24 @@ class Sitting:
         """Take over the hints that were given before, on this photo and others."""
         if before is None:
             return self
-        pending = before.active and before.drawing.strokes[-1].rgb is None
-        own = (before.past[-1], before.past[:-1]) if pending else (before.drawing, before.past)
-        elsewhere = {**before.elsewhere, before.photo: own}
-        given, past = elsewhere.get(self.photo, (Drawing(), ()))
+        elsewhere = {**before.elsewhere, before.photo: before.said_of(before.photo)}
+        given, past, _ = before.said_of(self.photo)
         return self._with(
             given, past=past, elsewhere=elsewhere, rgb=before.rgb, in_hand=before.in_hand
         )
 
+    def said_of(self, photo: Path) -> Said:
+        """Return what was said of this photo or another; a stroke without a colour is forgotten."""
+        if photo != self.photo:
+            return self.elsewhere.get(photo, Said())
+        pending = self.active and self.drawing.strokes[-1].rgb is None
+        given, past = (self.past[-1], self.past[:-1]) if pending else (self.drawing, self.past)
+        return Said(given, past, self.number)
+
     def in_use(self) -> set[Path]:
         """Return the files that it needs."""
-        each = [(self.drawing, self.past), *self.elsewhere.values()]
-        drawings = [one for drawing, past in each for one in (drawing, *past)]
+        each = [Said(self.drawing, self.past), *self.elsewhere.values()]
+        drawings = [one for said in each for one in (said.drawing, *said.past)]
         layers = {one.layer.path for one in drawings if one.layer is not None}
         return {self.photo, *layers}
 

@@ -24,6 +24,7 @@ from PIL import Image
 import src.web
 from src import demo
 from src.colorizers import registry
+from src.inference.result import Options
 from src.web import events, sitting
 from src.web.sitting import Sitting
 from tests.browser import Browser
@@ -212,6 +213,20 @@ def test_a_version_is_chosen_beside_a_similar_picture_and_guesses_are_shown(
         assert b"proposal=2 of 4" in image.info["xmp"]
         assert b"reference=like.png sha256:" in image.info["xmp"]
     assert visit.errors == []
+
+
+def test_a_chosen_version_stays_with_its_photo(tmp_path: Path) -> None:
+    from src.web import page
+
+    network, options = registry.from_file(save_unsure(tmp_path / "unsure.ckpt")), Options(size=32)
+    coat, boat = grey(tmp_path / "coat.png"), grey(tmp_path / "boat.png", (90, 60))
+    chosen = sitting.begin(coat, network, options).variants(4)[2]
+    other = page.begun(boat, network, options, chosen)
+    assert other.number == 1
+    back = page.begun(coat, network, options, other)
+    assert back.number == 3
+    assert np.array_equal(back.painted, chosen.painted)
+    assert page.begun(coat, registry.load("zero", None), options, back).number == 1
 
 
 def test_a_fault_of_hints_is_told_once_and_goes(
