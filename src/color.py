@@ -5,8 +5,6 @@ from functools import cache
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from kornia.color import lab_to_rgb as kornia_lab_to_rgb
-from kornia.color import rgb_to_lab as kornia_rgb_to_lab
 from torch import Tensor
 
 # L* spans [0, 100]; sRGB's a* and b* stay within [-107.9, 98.3], so 110 clips nothing.
@@ -39,9 +37,12 @@ def rgb_to_lab(rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     Returns: L* in [0, 100]; a* and b* in CIE units.
     Source: CIE 15:2004; checked against skimage.color.rgb2lab.
     """
+    # Here, because it takes a tenth of a second, and to colour a grey photo needs none of it.
+    import kornia.color
+
     # bfloat16 autocast would cost 0.8 delta-E on average.
     with torch.autocast(rgb.device.type, enabled=False):
-        return kornia_rgb_to_lab(_at_least_float32(rgb))
+        return kornia.color.rgb_to_lab(_at_least_float32(rgb))
 
 
 def lab_to_rgb(lab: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
@@ -50,8 +51,10 @@ def lab_to_rgb(lab: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     Args: lab: L* in [0, 100]; a* and b* in CIE units.
     Source: CIE 15:2004; checked against skimage.color.lab2rgb.
     """
+    import kornia.color
+
     with torch.autocast(lab.device.type, enabled=False):
-        return kornia_lab_to_rgb(_at_least_float32(lab))
+        return kornia.color.lab_to_rgb(_at_least_float32(lab))
 
 
 def rgb_to_L_ab(

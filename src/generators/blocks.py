@@ -54,11 +54,20 @@ def halvings(image_size: int, most: int) -> int:
     return min(most, image_size.bit_length() - 1)
 
 
+def draw_normal(weight: Tensor, deviation: float, mean: float = 0.0) -> None:
+    """Draw a weight anew, unless it is on the meta device, where weights have no values.
+
+    There PyTorch would import its compiler for it, which takes as long as to colour a photo.
+    """
+    if not weight.is_meta:
+        nn.init.normal_(weight, mean, deviation)
+
+
 def normal_weights(network: nn.Module) -> None:
     """Draw weights with a deviation of 0.02 around 0, or 1 in norms (Radford et al. 2016)."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d):
             is_norm = isinstance(layer, nn.BatchNorm2d)
-            nn.init.normal_(layer.weight, mean=float(is_norm), std=0.02)
+            draw_normal(layer.weight, 0.02, mean=float(is_norm))
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
+from numpy import ndarray
 from torch import Tensor, nn
 
-from src.generators.blocks import pad_to_multiple
+from src.generators.blocks import draw_normal, pad_to_multiple
 from src.generators.lite0 import STRIDE, TAPS
 from src.generators.lite0_bins import HISTOGRAMS, Lite0Palette
 from src.generators.lite0_generator import enlarged
@@ -258,7 +260,7 @@ class Refinement(nn.Module):
         self.to_fine = Conv(middle + fine, fine)
         self.change = _drawn(nn.Conv2d(fine, 2, 3, padding=1), 0)
         self.weights = _drawn(nn.Conv2d(fine, 9 * CELL**2, 1), 0)
-        self.weights.bias = nn.Parameter(_bilinear_weights().log().flatten())
+        self.weights.bias = nn.Parameter(torch.tensor(np.log(_bilinear_weights()).ravel()).float())
 
     def forward(
         self, levels: Sequence[Float[Tensor, "b _ _ _"]], seen: Float[Tensor, "b s i j"]
@@ -275,7 +277,7 @@ class Refinement(nn.Module):
 
 def _drawn(convolution: nn.Conv2d, deviation: float) -> nn.Conv2d:
     """Draw its weights with this standard deviation, and let its biases begin at 0."""
-    nn.init.normal_(convolution.weight, std=deviation)
+    draw_normal(convolution.weight, deviation)
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)
     return convolution
@@ -315,8 +317,8 @@ def _enlarged(
     return F.pixel_shuffle(found.flatten(1, 2), CELL)
 
 
-def _bilinear_weights() -> Float[Tensor, "9 q"]:
+def _bilinear_weights() -> Float[ndarray, "9 q"]:
     """Return of each of a cell's pixels what bilinear enlargement weighs the nine cells by."""
-    at = (torch.arange(CELL) + 0.5) / CELL - 0.5
-    axis = torch.stack([(-at).clamp(min=0), 1 - at.abs(), at.clamp(min=0)]) + 1e-3
-    return torch.einsum("iy,jx->ijyx", axis, axis).reshape(9, -1)
+    at = (np.arange(CELL) + 0.5) / CELL - 0.5
+    axis = np.stack([(-at).clip(min=0), 1 - abs(at), at.clip(min=0)]) + 1e-3
+    return np.einsum("iy,jx->ijyx", axis, axis).reshape(9, -1)

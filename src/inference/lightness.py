@@ -18,15 +18,11 @@ from src.images import eight_bit
 
 def lightness(samples: NDArray[Any]) -> Float[Tensor, "1 1 h w"]:
     """Return L in [-1, 1]. Args: samples: uint8 or uint16, (h, w) of grey or (h, w, 3) of sRGB."""
-    largest = int(np.iinfo(samples.dtype).max)
     if samples.ndim == 3 and _is_grey(samples):
         samples = samples[..., 0]  # as most scans that are stored in colour
     if samples.ndim == 2:
-        return torch.from_numpy(_lightness_of_greys(largest)[samples])[None, None]
-    if samples.dtype == np.uint8:
-        return color.uint8_to_L_ab(torch.from_numpy(samples.transpose(2, 0, 1).copy())[None])[0]
-    rgb = torch.from_numpy(samples.astype(np.float32)).permute(2, 0, 1)[None] / largest
-    return color.rgb_to_L_ab(rgb)[0]
+        return torch.from_numpy(_of_greys(samples.dtype)[samples])[None, None]
+    return _of_colors(samples)
 
 
 def small_lightness(samples: NDArray[Any], image_size: int) -> Float[Tensor, "1 1 h w"]:
@@ -58,8 +54,16 @@ def _is_grey(samples: NDArray[Any]) -> bool:
     return bool((red == green).all() and (red == blue).all())
 
 
+def _of_colors(samples: NDArray[Any]) -> Float[Tensor, "1 1 h w"]:
+    if samples.dtype == np.uint8:
+        return color.uint8_to_L_ab(torch.from_numpy(samples.transpose(2, 0, 1).copy())[None])[0]
+    largest = int(np.iinfo(samples.dtype).max)
+    rgb = torch.from_numpy(samples.astype(np.float32)).permute(2, 0, 1)[None] / largest
+    return color.rgb_to_L_ab(rgb)[0]
+
+
 @cache
-def _lightness_of_greys(largest: int) -> NDArray[np.float32]:
-    """L of each value that a grey sample can have."""
-    greys = torch.linspace(0, 1, largest + 1).expand(1, 3, 1, -1)
-    return color.rgb_to_L_ab(greys)[0].flatten().numpy()
+def _of_greys(kind: np.dtype[Any]) -> NDArray[np.float32]:
+    """Return L of each value that a grey sample can have."""
+    greys = np.arange(np.iinfo(kind).max + 1, dtype=kind)
+    return _of_colors(np.stack([greys] * 3, axis=-1)[None]).flatten().numpy()
