@@ -37,7 +37,7 @@ def rgb_to_lab(rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     Returns: L* in [0, 100]; a* and b* in CIE units.
     Source: CIE 15:2004; checked against skimage.color.rgb2lab.
     """
-    # Here, because it takes a tenth of a second, and to colour a grey photo needs none of it.
+    # Here, because it takes a tenth of a second, and to colour a photo of 8 bits needs none of it.
     import kornia.color
 
     # bfloat16 autocast would cost 0.8 delta-E on average.
