@@ -141,8 +141,14 @@ def _matrix(device: torch.device, dtype: torch.dtype, *, inverse: bool) -> Float
 
 
 def _gamma_encoded(linear: Float[Tensor, "b 3 ..."]) -> Float[Tensor, "b 3 ..."]:
-    powers = linear.clamp(min=GAMMA_END).pow_(1 / 2.4).mul_(1.055).sub_(0.055 + 12.92 * GAMMA_END)
+    powers = _power_(linear.clamp(min=GAMMA_END), 1 / 2.4)
+    powers.mul_(1.055).sub_(0.055 + 12.92 * GAMMA_END)
     return linear.clamp_(max=GAMMA_END).mul_(12.92).add_(powers)
+
+
+def _power_(x: Float[Tensor, "..."], exponent: float) -> Float[Tensor, "..."]:
+    """Raise positive values in place. With AVX2, pow takes three times as long."""
+    return x.log_().mul_(exponent).exp_()
 
 
 def _in_gamut(linear: Float[Tensor, "b 3 ..."]) -> Bool[Tensor, "b ..."]:
@@ -192,11 +198,12 @@ def uint8_to_L_ab(
 
 
 def _cube_roots_(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Take cube roots in place, by numpy where it can: it takes a seventh of torch's power."""
-    if x.device.type != "cpu":
-        return x.pow_(1 / 3)
-    np.cbrt(x.numpy(), out=x.numpy())
-    return x
+    """Take cube roots of positive values in place."""
+    # numpy takes them in vectors with AVX-512 alone; with AVX2 it takes four times as long.
+    if x.device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512":
+        np.cbrt(x.numpy(), out=x.numpy())
+        return x
+    return _power_(x, 1 / 3)
 
 
 @cache
