@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import kornia.color  # noqa: F401  whose import makes tables of float64, on the CPU
 import pytest
 import torch
 from omegaconf import DictConfig
