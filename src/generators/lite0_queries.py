@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from src.generators.blocks import draw_normal
 from src.generators.lite0 import TAPS
 from src.generators.lite0_generator import enlarged
 from src.generators.lite0_unet import Lite0UNet
@@ -36,7 +37,8 @@ class Lite0Queries(Lite0UNet):
         for name, value in (("queries", queries), ("rounds", rounds)):
             if value < 1:
                 raise ValueError(f"{name} is {value}: expected at least 1")
-        self.queries = nn.Parameter(torch.randn(queries, query_channels))
+        self.queries = nn.Parameter(torch.empty(queries, query_channels))
+        draw_normal(self.queries, 1.0)
         self.memories = nn.ModuleList(
             nn.Conv2d(channels, query_channels, 1)
             for channels in [*TAPS.values()][: -SCALES - 1 : -1]

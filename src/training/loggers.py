@@ -1,12 +1,15 @@
-"""Where figures go: metrics.csv, and Weights & Biases, which never prompts, blocks or fails."""
+"""Where figures go: metrics.csv, and Weights & Biases, which never prompts, blocks or fails.
+
+W&B's package takes as long to import as a few training steps: only runs that log there do so.
+"""
 
 import os
+import sys
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-import wandb
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
@@ -87,7 +90,8 @@ def wandb_logger(*, project: str, name: str, folder: str, mode: Mode | None) -> 
 
 def finish(*, failed: bool) -> str | None:
     """End the run in progress. Returns: how to upload it, when it was offline."""
-    run = wandb.run
+    wandb: Any = sys.modules.get("wandb")
+    run = wandb and wandb.run
     if run is None:
         return None
     folder = Path(run.dir).parent
@@ -104,6 +108,8 @@ def _mode_of_environment() -> Mode | None:
 
 
 def _reachable_mode() -> Mode:
+    import wandb
+
     try:
         return "online" if wandb.login(prompt=False) else "offline"
     except wandb.Error as error:
@@ -112,6 +118,8 @@ def _reachable_mode() -> Mode:
 
 
 def _start(mode: Mode, options: dict[str, Any]) -> Any:
+    import wandb
+
     settings = wandb.Settings(
         silent=True,
         init_timeout=INIT_TIMEOUT_S,

@@ -5,7 +5,6 @@ from typing import Any, cast
 
 import lightning
 import torch
-import wandb
 from jaxtyping import UInt8
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
@@ -58,6 +57,8 @@ class Panels(Callback):
         write_image(Image.fromarray(grid), self.folder / f"epoch_{epoch:04d}.png")
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
+                import wandb
+
                 # No step: Lightning's is counted twice with two optimisers.
                 logger.experiment.log({"panel": wandb.Image(grid), "epoch": trainer.current_epoch})
 
