@@ -88,10 +88,11 @@ class Collection:
 
     def folder(self, name: str) -> str:
         """Return the folder that a picture, or its original, comes from, within its split."""
-        path = PurePosixPath(name if self.rows is None else self.rows[name].source)
-        if self.rows is None and self.is_split and path.parts[0] in self.folders:
-            path = path.relative_to(path.parts[0])
-        return str(path.parent)
+        path = name if self.rows is None else self.rows[name].source
+        top, _, below = path.partition("/")
+        if self.rows is None and self.is_split and top in self.folders:
+            path = below
+        return path.rpartition("/")[0] or "."
 
 
 def _by_content(contents: Mapping[str, str], shares: Mapping[str, float]) -> dict[str, str]:

@@ -4,9 +4,9 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from itertools import zip_longest
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from src import files
 from src.errors import UserError
@@ -53,12 +53,15 @@ class Row:
         return self.reason.split(":")[0]
 
 
+TEXTS = [field.name for field in fields(Row) if field.type is str]
+
+
 def write(rows: Sequence[Row], folder: Path) -> None:
     """Write the manifest of a data set, whole or not at all."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    writer.writerows(vars(row) for row in rows)
     files.write_text(folder / NAME, text.getvalue())
 
 
@@ -83,7 +86,7 @@ def read(folder: Path) -> list[Row]:
 
 def _row(content: Mapping[str, str]) -> Row:
     row = Row(
-        **{field.name: content[field.name] for field in fields(Row) if field.type is str},
+        **{name: content[name] for name in TEXTS},
         width=int(content["width"]),
         height=int(content["height"]),
         mean_chroma=float(content["mean_chroma"]),
@@ -92,8 +95,8 @@ def _row(content: Mapping[str, str]) -> Row:
         raise UserError(f"status {row.status!r}")
     if row.kept and row.split not in (*SPLITS, UNSEEN):
         raise UserError(f"split {row.split!r}")
-    path = PurePosixPath(row.file)
-    if row.kept and (not row.file or path.is_absolute() or ".." in path.parts):
+    # A pathlib.Path of each would take longer than all else.
+    if row.kept and (row.file[:1] in ("", "/") or ".." in row.file.split("/")):
         raise UserError(f"file {row.file!r}, which is no place in the folder")
     return row
 

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def write(pictures: Iterable[Listed], path: Path) -> None:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, [field.name for field in fields(Listed)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(picture) for picture in pictures)
+    writer.writerows(vars(picture) for picture in pictures)
     files.write_text(path, text.getvalue())
 
 
