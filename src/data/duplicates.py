@@ -19,6 +19,7 @@ from src.threads import side_by_side
 # mirrored ones included; most of those that were looked at show the same thing.
 DISTANCE, DHASH_WEIGHT = 64, 2
 PHASH_SIDE, DHASH_SIDE = 12, 8
+HASHED_SIZES = (4 * PHASH_SIDE, 4 * PHASH_SIDE), (DHASH_SIDE + 1, DHASH_SIDE)
 PHASH_BITS, DHASH_BITS = PHASH_SIDE**2, DHASH_SIDE**2
 BYTES = (PHASH_BITS + DHASH_BITS) // 8
 WEIGHTS = np.repeat([1, DHASH_WEIGHT], [PHASH_BITS // 8, DHASH_BITS // 8])  # of each byte's bits
@@ -32,11 +33,13 @@ def fingerprints(image: Image.Image) -> tuple[bytes, bytes]:
     Source: the perceptual hash (DCT) and the difference hash of the imagehash library.
     """
     small = image.convert("L").resize((96, 96), Image.Resampling.BOX, reducing_gap=2.0)
-    return _fingerprint(small), _fingerprint(ImageOps.mirror(small))
+    # As imagehash shrinks it, but once for the picture and its mirror image.
+    shrunk = [small.resize(size, Image.Resampling.LANCZOS) for size in HASHED_SIZES]
+    return _fingerprint(*shrunk), _fingerprint(*map(ImageOps.mirror, shrunk))
 
 
-def _fingerprint(grey: Image.Image) -> bytes:
-    hashes = imagehash.phash(grey, PHASH_SIDE), imagehash.dhash(grey, DHASH_SIDE)
+def _fingerprint(for_phash: Image.Image, for_dhash: Image.Image) -> bytes:
+    hashes = imagehash.phash(for_phash, PHASH_SIDE), imagehash.dhash(for_dhash, DHASH_SIDE)
     return np.packbits(np.concatenate([one.hash.ravel() for one in hashes])).tobytes()
 
 

@@ -1,6 +1,7 @@
 import io
 from collections.abc import Iterator, Sequence
 
+import imagehash
 import numpy as np
 import pytest
 import skimage.data
@@ -54,6 +55,14 @@ def different() -> Iterator[Image.Image]:
         for top in range(0, whole.height - size + 1, size):
             for left in range(0, whole.width - size + 1, size):
                 yield whole.crop((left, top, left + size, top + size))
+
+
+def test_hashes_are_the_librarys_own() -> None:
+    grey = Image.fromarray(skimage.data.astronaut()).convert("L").resize((96, 96))
+    for told, shown in zip(fingerprints(grey), (grey, ImageOps.mirror(grey)), strict=True):
+        hashes = imagehash.phash(shown, 12), imagehash.dhash(shown, 8)
+        bits = np.concatenate([one.hash.ravel() for one in hashes])
+        assert told == np.packbits(bits).tobytes()
 
 
 @pytest.mark.parametrize("scene", ["astronaut", "chelsea", "coffee", "rocket"])
