@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from datetime import datetime
-from multiprocessing import get_context, get_start_method, set_start_method
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +64,12 @@ def main(arguments: list[str]) -> None:
     trainer, rounds = options.get("trainer", "cpu"), int(options.get("rounds", 7))
     wanted = options.get("rows", ",".join(name for name in ROWS if name not in ASKED)).split(",")
     found: list[dict[str, Any]] = []
-    # A process each: what a row leaves in memory would slow the next ones' loading processes.
-    fresh = ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1)
-    with tempfile.TemporaryDirectory() as scratch, fresh:
+    with tempfile.TemporaryDirectory() as scratch:
         for name in wanted:
             print(f"measuring: {name} ...", flush=True)
-            task = fresh.submit(measured, get_start_method(), name, trainer, rounds, Path(scratch))
-            rows = task.result()
+            # What a row leaves in memory would slow the next one, and hide what that one takes.
+            with ProcessPoolExecutor(1) as fresh:
+                rows = fresh.submit(ROWS[name], trainer, rounds, Path(scratch)).result()
             found += rows
             print("\n".join(table(rows)[2:]), flush=True)  # what a later row may take long to join
     text = "\n".join([*machine(trainer), "", *table(found)])
@@ -80,13 +78,6 @@ def main(arguments: list[str]) -> None:
     place.write_text(text + "\n")
     place.with_suffix(".json").write_text(json.dumps(found, indent=1))
     print(f"{text}\n\nWritten to {place}")
-
-
-def measured(
-    start_method: str, name: str, trainer: str, rounds: int, scratch: Path
-) -> list[dict[str, Any]]:
-    set_start_method(start_method, force=True)  # this process's own was spawning
-    return ROWS[name](trainer, rounds, scratch)
 
 
 def composed(*overrides: str) -> DictConfig:
