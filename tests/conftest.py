@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jaxtyping
+import lightning  # noqa: F401  Before src: what src imports first, jaxtyping compiles once more.
 import pytest
 import skimage.data
 from filelock import FileLock
