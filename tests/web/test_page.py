@@ -25,7 +25,7 @@ import src.web
 from src import demo
 from src.colorizers import registry
 from src.inference.result import Options
-from src.web import events, sitting
+from src.web import sitting
 from src.web.sitting import Sitting
 from tests.browser import Browser
 from tests.colorizers.test_proposals import save_unsure
@@ -232,7 +232,7 @@ def test_a_chosen_version_stays_with_its_photo(tmp_path: Path) -> None:
 def test_a_fault_of_hints_is_told_once_and_goes(
     served: Served, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "READ", 2)
+    monkeypatch.setattr("src.web.events.READ", 2)
     (tmp_path / "coat.csv").write_text("x,y,colour\n1,1,#ffffff\n")
     with browser.visit(served.address) as visit:
         page = visit.page
