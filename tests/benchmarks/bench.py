@@ -1,6 +1,7 @@
 """Speed as ratios against independent references: make bench. See README.md beside this file."""
 
 import json
+import multiprocessing
 import os
 import platform
 import shutil
@@ -21,30 +22,24 @@ import numpy as np
 import skimage.color
 import skimage.data
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
-from omegaconf import DictConfig
 from PIL import Image
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from src import errors, files
 from src.curation import dataset
 from src.curation.recipe import Settings
 from src.data.folder import FolderData
-from src.training.experiment import quieten
-from src.training.module import ColorizationModule
+from src.errors import require, require_one_of
 from tests.benchmarks import training_rows
 from tests.benchmarks.busy_rows import busy_rows
 from tests.benchmarks.colorize_rows import colorize_rows
 from tests.benchmarks.evaluation_rows import evaluation_rows
 from tests.benchmarks.folder_rows import folder_rows, full_folder_rows
-from tests.benchmarks.row import row, without_openmp
+from tests.benchmarks.gpu_rows import gpu_rows
+from tests.benchmarks.row import importing, row, without_openmp
+from tests.benchmarks.step_rows import ROOT, SIZE, step_rows
 
-ROOT = Path(__file__).resolve().parents[2]
-SIZE, BATCH = 128, 4
 RANKS_BATCH = 16  # what data.batch_size is; with 4 the gradients travel as long, for less work
-MATRIX = 2048
 RECIPE = Settings(
     image_size=256,
     fit="stretch",
@@ -57,172 +52,52 @@ RECIPE = Settings(
 )
 PHOTOGRAPHS = ((500, 375), (1600, 1200))  # as ImageNet has them, and as a camera's small setting
 SHIFT = 48  # pixels by which the pictures of a scene differ
-Times = dict[str, list[float]]
+GPU = "gpu"
 
 
 def main(arguments: list[str]) -> None:
-    options = dict(argument.split("=", 1) for argument in arguments)
-    trainer, rounds = options.get("trainer", "cpu"), int(options.get("rounds", 7))
-    wanted = options.get("rows", ",".join(name for name in ROWS if name not in ASKED)).split(",")
+    trainer, rounds, names = asked(arguments)
+    place = Path("outputs/bench") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}.md"
+    # A process that looked for a GPU has no use of it after fork; starting anew takes seconds.
+    how = "spawn" if GPU in names else None
     found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
-        for name in wanted:
+        for name in names:
             print(f"measuring: {name} ...", flush=True)
             # What a row leaves in memory would slow the next one, and hide what that one takes.
-            with ProcessPoolExecutor(1) as fresh:
-                rows = fresh.submit(ROWS[name], trainer, rounds, Path(scratch)).result()
+            with ProcessPoolExecutor(1, multiprocessing.get_context(how)) as fresh:
+                rows = fresh.submit(ROWS[name], rounds, Path(scratch)).result()
             found += rows
             print("\n".join(table(rows)[2:]), flush=True)  # what a later row may take long to join
-    text = "\n".join([*machine(trainer), "", *table(found)])
-    place = Path("outputs/bench") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}.md"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(text + "\n")
-    place.with_suffix(".json").write_text(json.dumps(found, indent=1))
+            # After each, so that one that fails takes none of those before it along.
+            text = "\n".join([*machine(trainer), "", *table(found)])
+            files.write_text(place, text + "\n")
+            files.write_text(place.with_suffix(".json"), json.dumps(found, indent=1))
     print(f"{text}\n\nWritten to {place}")
 
 
-def composed(*overrides: str) -> DictConfig:
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        named = ["run.model=bench", "run.name=bench", "run.folder=bench"]
-        return compose("train", [*named, "logger=csv", *overrides])
-
-
-class Alternating(Callback):
-    """Runs the references after each step of the real trainer, so that all see the same machine."""
-
-    def __init__(self, references: dict[str, Callable[[], object]]) -> None:
-        self.references = references
-        self.times: Times = {name: [] for name in ("trainer", *references)}
-        self._own = 0.0  # seconds that the references took between two steps
-        self._before: float | None = None
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        now = clock()
-        if self._before is not None:
-            self.times["trainer"].append(now - self._before)
-            for name, step in self.references.items():
-                began = clock()
-                step()
-                self.times[name].append(clock() - began)
-        self._before = clock()
-
-
-def clock() -> float:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-class SameBatch(lightning.LightningDataModule):
-    def __init__(self, L: torch.Tensor, ab: torch.Tensor, steps: int) -> None:
-        super().__init__()
-        names = [""] * len(L)
-        self._batches = [{"L": L, "ab": ab, "name": names} for _ in range(steps)]
-
-    def train_dataloader(self) -> Any:
-        return torch.utils.data.DataLoader(self._batches, batch_size=None)  # type: ignore[arg-type]
-
-    def mean_ab(self, device: torch.device) -> torch.Tensor:
-        return torch.zeros(2, device=device)
-
-
-def step_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
-    config = composed(
-        "model=unet_gan", "size=full", f"data.image_size={SIZE}", f"trainer={trainer}"
+def asked(arguments: list[str]) -> tuple[str, int, list[str]]:
+    """Return the trainer, the rounds and the rows that are asked for. Raises: UserError."""
+    options = {"trainer": "cpu", "rounds": "7", "rows": ""}
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        require_one_of("option", name, [*options])
+        options[name] = value
+    trainer, rounds = options["trainer"], options["rounds"]
+    require_one_of("trainer", trainer, ["cpu", "gpu"])
+    require(
+        rounds.isdecimal() and int(rounds) > 0, "rounds", rounds, "a whole number of at least 1"
     )
-    device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
-    quieten()
-    torch.manual_seed(0)
-    L = torch.rand(BATCH, 1, SIZE, SIZE) * 2 - 1
-    ab = torch.rand(BATCH, 2, SIZE, SIZE) * 2 - 1
-    on_device = L.to(device), ab.to(device)
-    autocast = config.trainer.precision == "bf16-mixed"
-    bare = loop(instantiate(config.model), *on_device, autocast=autocast, textbook=False)
-    book = loop(instantiate(config.model), *on_device, autocast=autocast, textbook=True)
-    matrices = torch.rand(2, MATRIX, MATRIX, device=device)
-    with FlopCounterMode(display=False) as counter:
-        bare()
-    flops = counter.get_total_flops()
-    both = Alternating(
-        {"bare": bare, "textbook": book, "matrix": lambda: matrices[0] @ matrices[1]}
-    )
-    lightning.Trainer(
-        accelerator=config.trainer.accelerator,
-        precision=config.trainer.precision,
-        devices=1,
-        max_epochs=1,
-        logger=False,
-        callbacks=[both],
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        default_root_dir=scratch,
-        limit_val_batches=0,
-    ).fit(instantiate(config.model), datamodule=SameBatch(L, ab, rounds + 2))
-    seconds = {name: times[1:] for name, times in both.times.items()}  # the first warms up
-    middle = {name: statistics.median(times) for name, times in seconds.items()}
-    said = ", ".join(f"{name} {middle[name]:.3f} s" for name in ("trainer", "bare", "textbook"))
-    peak = [2 * MATRIX**3 / s for s in seconds["matrix"]]
-    rate = [flops / s for s in seconds["trainer"]]
-    gflops = f"{statistics.median(rate) / 1e9:.0f} of {statistics.median(peak) / 1e9:.0f} GFLOP/s"
-    pairs = {
-        name: [a / b for a, b in zip(seconds["trainer"], seconds[name], strict=True)]
-        for name in ("bare", "textbook")
-    }
-    return [
-        row("trainer step / bare loop", pairs["bare"], "at most 1.03", said),
-        row("trainer step / textbook loop", pairs["textbook"], "at most 1.03", said),
-        row(
-            "share of the matrix-product rate",
-            [a / b for a, b in zip(rate, peak, strict=True)],
-            "at least 0.95",
-            gflops,
-        ),
-    ]
+    usual = [GPU] if trainer == "gpu" else [name for name in ROWS if name not in ASKED]
+    names = options["rows"].split(",") if options["rows"] else usual
+    for name in names:
+        require_one_of("rows", name, [*ROWS])
+    missing = GPU in names and not torch.cuda.is_available()
+    require(not missing, "trainer", trainer, "cpu, since torch finds no GPU on this machine")
+    return trainer, int(rounds), names
 
 
-def loop(
-    model: ColorizationModule, L: torch.Tensor, ab: torch.Tensor, *, autocast: bool, textbook: bool
-) -> Callable[[], None]:
-    """A plain PyTorch step of the same networks: as here, or as tutorials write pix2pix.
-
-    Those judge real and fake in separate passes too, and make a new Adam with its defaults.
-    """
-    G, D = model.generator.to(L.device), model.discriminator
-    assert D is not None
-    D = D.to(L.device)
-    if model.hparams["channels_last"] and not textbook:
-        for network in (G, D):
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        L = L.contiguous(memory_format=torch.channels_last)
-    of_g, of_d = model.hparams["generator_optimizer"], model.hparams["discriminator_optimizer"]
-    own = {} if textbook else {"betas": tuple(of_g["betas"]), "fused": of_g["fused"]}
-    opt_g = torch.optim.Adam(G.parameters(), lr=of_g["lr"], **own)
-    opt_d = torch.optim.Adam(D.parameters(), lr=of_d["lr"], **own)
-    bce, l1, weight = nn.BCEWithLogitsLoss(), nn.L1Loss(), model.hparams["loss"]["l1"]
-
-    def step() -> None:
-        with torch.autocast(L.device.type, torch.bfloat16, enabled=autocast):
-            fake = G(L)
-            real_logits, fake_logits = D(L, ab).logits[0], D(L, fake.detach()).logits[0]
-            loss_d = bce(real_logits, torch.ones_like(real_logits))
-            loss_d = (loss_d + bce(fake_logits, torch.zeros_like(fake_logits))) / 2
-        opt_d.zero_grad()
-        loss_d.backward()
-        opt_d.step()
-        D.requires_grad_(False)
-        with torch.autocast(L.device.type, torch.bfloat16, enabled=autocast):
-            logits = D(L, fake).logits[0]
-            loss_g = bce(logits, torch.ones_like(logits)) + weight * l1(fake, ab)
-        opt_g.zero_grad()
-        loss_g.backward()
-        opt_g.step()
-        D.requires_grad_(True)
-
-    return step
-
-
-def loader_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+def loader_rows(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     targets = zip(PHOTOGRAPHS, ("at least 3", "at least 6"), strict=True)
     return [loader_row(size, target, rounds, scratch) for size, target in targets]
 
@@ -242,38 +117,38 @@ def loader_row(size: tuple[int, int], target: str, rounds: int, scratch: Path) -
     paths = [picture.path for picture in data.subsets["train"]]
     ours, theirs = [], []
     for _ in range(rounds + 1):
-        began = clock()
+        began = time.perf_counter()
         loaded = sum(len(data.on_after_batch_transfer(b, 0)["L"]) for b in data.train_dataloader())
-        ours.append(loaded / (clock() - began))
-        began = clock()
+        ours.append(loaded / (time.perf_counter() - began))
+        began = time.perf_counter()
         np.stack([reference_lab(path) for path in paths])
-        theirs.append(len(paths) / (clock() - began))
+        theirs.append(len(paths) / (time.perf_counter() - began))
     ratios = [a / b for a, b in zip(ours[1:], theirs[1:], strict=True)]
     said = f"{statistics.median(ours[1:]):.0f} and {statistics.median(theirs[1:]):.0f} images/s"
     name = f"loader + Lab, {size[0]}x{size[1]} to {SIZE} px / Pillow + skimage.rgb2lab"
     return row(name, ratios, target, said)
 
 
-def prepare_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+def prepare_rows(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     rows = []
-    for size, count in ((PHOTOGRAPHS[0], 480), ((4000, 3000), 6)):
+    for size, count in ((PHOTOGRAPHS[0], 480), ((4000, 3000), 24)):
         folder = photographs(scratch / f"originals{size[0]}", size, count)
         paths = sorted(folder.iterdir())
         ours, theirs, read = [], [], [0.0, 0.0]
-        for i in range(min(rounds, 5) + 1):
+        for i in range(min(rounds, 3) + 1):
             target, npz = scratch / f"set{size[0]}-{i}", scratch / f"npz{size[0]}-{i}"
             # The 3 GB of a round's npz would still be written to the disk under the next round.
             shutil.rmtree(scratch / f"npz{size[0]}-{i - 1}", ignore_errors=True)
             os.sync()
-            began = clock()
+            began = time.perf_counter()
             dataset.prepare(folder, target, RECIPE, os.cpu_count() or 1)
-            ours.append(len(paths) / (clock() - began))
-            began = clock()
+            ours.append(len(paths) / (time.perf_counter() - began))
+            began = time.perf_counter()
             npz.mkdir()
             for path in paths:
                 lab = reference_lab(path, RECIPE.image_size, float)
                 np.savez(npz / path.stem, L=lab[..., 0], ab=lab[..., 1:])
-            theirs.append(len(paths) / (clock() - began))
+            theirs.append(len(paths) / (time.perf_counter() - began))
             read = [reading(target, scratch), npz_reading(npz)]
         said = f"{len(paths)} pictures: {statistics.median(ours[1:]):.0f} and "
         said += f"{statistics.median(theirs[1:]):.1f}"
@@ -305,18 +180,18 @@ def reading(target: Path, scratch: Path) -> float:
     )
     with redirect_stdout(None):
         data.setup("fit")
-    began = clock()
+    began = time.perf_counter()
     loaded = sum(len(data.on_after_batch_transfer(b, 0)["L"]) for b in data.train_dataloader())
-    return loaded / (clock() - began)
+    return loaded / (time.perf_counter() - began)
 
 
 def npz_reading(folder: Path) -> float:
-    began = clock()
+    began = time.perf_counter()
     paths = [*folder.iterdir()]
     for path in paths:
         with np.load(path) as content:
             torch.from_numpy(np.concatenate([content["L"][..., None], content["ab"]], -1)).float()
-    return len(paths) / (clock() - began)
+    return len(paths) / (time.perf_counter() - began)
 
 
 def in_bytes(folder: Path) -> int:
@@ -341,12 +216,7 @@ def photographs(folder: Path, size: tuple[int, int] = PHOTOGRAPHS[0], count: int
     return folder
 
 
-class StopAtFirstStep(Callback):
-    def on_train_batch_start(self, *_: Any) -> None:
-        os._exit(0)
-
-
-def start_row(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+def start_row(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     tiny = [
         "size.generator_channels=4",
         "size.discriminator_channels=4",
@@ -356,11 +226,11 @@ def start_row(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
         "trainer=cpu",
         "logger=csv",
     ]
-    stop = "+callbacks.stop._target_=tests.benchmarks.bench.StopAtFirstStep"
+    stop = "+callbacks.stop._target_=tests.benchmarks.first_step.StopAtFirstStep"
     command = [sys.executable, "-m", "src.train", *tiny, stop, f"hydra.run.dir={scratch}/start"]
     with at(ROOT):
         pairs = [
-            (seconds(command), seconds([sys.executable, "-c", "import torch, lightning"]))
+            (seconds(command), seconds(importing("torch, lightning")))
             for _ in range(min(rounds, 5))
         ]
     own, reference = (statistics.median(column) for column in zip(*pairs, strict=True))
@@ -421,10 +291,7 @@ class StepTimes(Callback):
             print(f"step: {statistics.median(np.diff(self._ends)[2:])}", flush=True)
 
 
-def ranks_row(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
-    if trainer != "cpu":
-        print("two ranks on the CPU are measured by trainer=cpu alone")
-        return []
+def ranks_row(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     photographs(scratch / "photographs")
     one, two = [], []
     for i in range(min(rounds, 2)):
@@ -452,7 +319,7 @@ def step_seconds(scratch: Path, name: str, trainer: str) -> float:
             f"data.root={scratch}/photographs",
             f"hydra.run.dir={scratch}/{name}",
             "trainer.max_epochs=1",
-            "trainer.limit_train_batches=6",
+            "trainer.limit_train_batches=5",
             "trainer.limit_val_batches=1",
             "trainer.limit_test_batches=1",
             "+callbacks.times._target_=tests.benchmarks.bench.StepTimes",
@@ -495,15 +362,16 @@ def table(found: list[dict[str, Any]]) -> list[str]:
     lines = ["| row | ratio | range | target | met | measured |", "| --- " * 6 + "|"]
     for one in found:
         spread = f"{one['low']:.3f} .. {one['high']:.3f}"
-        met = "yes" if one["met"] else "NO"
+        met = {True: "yes", False: "NO", None: ""}[one["met"]]
+        target = one["target"] or "none set"
         lines.append(
-            f"| {one['row']} | {one['ratio']:.3f} | {spread} | {one['target']} | {met} | "
+            f"| {one['row']} | {one['ratio']:.3f} | {spread} | {target} | {met} | "
             f"{one['measured']} |"
         )
     return lines
 
 
-ROWS: dict[str, Callable[[str, int, Path], list[dict[str, Any]]]] = {
+ROWS: dict[str, Callable[[int, Path], list[dict[str, Any]]]] = {
     "step": step_rows,
     "loader": loader_rows,
     "prepare": prepare_rows,
@@ -516,8 +384,10 @@ ROWS: dict[str, Callable[[str, int, Path], list[dict[str, Any]]]] = {
     "packed": training_rows.packed_rows,
     "lite0": training_rows.step_rows,
     "beside": busy_rows,
+    GPU: gpu_rows,
 }
-ASKED = {"folders_full"}  # only where they are named
+ASKED = {"folders_full", GPU}  # only where they are named, or trainer=gpu
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with errors.ending_for_people():
+        main(sys.argv[1:])

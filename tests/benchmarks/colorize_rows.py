@@ -16,18 +16,18 @@ from src import export, images
 from src.colorizers import registry
 from src.generators.unet import UNet
 from src.inference import result
-from tests.benchmarks.row import peak_gigabytes, row, without_openmp
+from tests.benchmarks.row import importing, peak_gigabytes, row, without_openmp
 
 ROOT = Path(__file__).resolve().parents[2]
 MEGAPIXELS = {1: (1200, 833), 24: (6000, 4000), 100: (11_600, 8_621)}
-MOST_ROUNDS = {1: 7, 24: 5, 100: 1}  # the first two scatter
+MOST_ROUNDS = {1: 7, 24: 3, 100: 1}  # the first scatters most
 CHANNELS, IMAGE_SIZE = 16, 128  # size=small
 OVER_TORCH = {"PyTorch": 0.3, "shipped": 1.5}  # seconds
 SECONDS_24, GIGABYTES, GIGABYTES_HINTED = 3.0, 2.0, 3.0
 Figures = dict[str, list[float]]
 
 
-def colorize_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+def colorize_rows(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     models = make_models(scratch)
     photos = {many: make_photo(scratch / f"{many}.jpg", size) for many, size in MEGAPIXELS.items()}
     rows = one_megapixel_rows(models, photos[1], min(rounds, MOST_ROUNDS[1]), scratch)
@@ -65,7 +65,7 @@ def one_megapixel_rows(
     alone: list[float] = []
     times: Figures = {name: [] for name in OVER_TORCH}
     for _ in range(rounds):
-        alone.append(seconds([sys.executable, "-c", "import torch"]))
+        alone.append(seconds(importing("torch")))
         for name, own in times.items():
             options = [] if name == "shipped" else ["--checkpoint", str(models[name])]
             command = ["-m", "src.colorize", str(photo), "-o", str(scratch / "out"), "--overwrite"]

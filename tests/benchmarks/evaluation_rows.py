@@ -24,7 +24,7 @@ from tests.benchmarks.row import row
 SIDE, PICTURES = 256, 20
 
 
-def evaluation_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+def evaluation_rows(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     examples = Examples(squares(scratch, PICTURES), "stretch256", {}, None)
     return [difference_row(rounds), judging_row(rounds, examples), memory_row(examples)]
 

@@ -30,11 +30,11 @@ SCENES = ("astronaut", "chelsea", "coffee", "rocket")
 Figures = dict[str, float]
 
 
-def folder_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+def folder_rows(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     return _rows(COUNTS, min(rounds, MOST_ROUNDS), scratch / "folders")
 
 
-def full_folder_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+def full_folder_rows(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     return _rows((FULL_COUNT,) * len(KINDS), 1, scratch / "full folders")
 
 

@@ -17,7 +17,7 @@ SIZE, BATCH, STEPS = 128, 32, 20
 PACKED_RATE = 2000  # pictures a second
 
 
-def step_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+def step_rows(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     """Compare images a second of the whole training, loading included, with a commit before."""
     pictures = grey_photos(scratch / "steps", (200, 160), STEPS * BATCH + 64)
     before = scratch / "before"
@@ -55,7 +55,7 @@ def step_seconds(code: Path, pictures: Path, run: Path) -> float:
     return float(said[0].removeprefix("step: "))
 
 
-def packed_rows(trainer: str, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+def packed_rows(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     """Read epochs of packed pictures, cut and flipped, in the loading processes."""
     pictures = grey_photos(scratch / "packed", (200, 160), 2000)
     data = FolderData(
