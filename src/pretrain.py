@@ -3,6 +3,11 @@
 python -m src.pretrain model/generator=cnn data=folder data.root=DIR
 """
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # what is imported lives to the end: to look for garbage in it takes a fifth of it
+
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
@@ -29,4 +34,6 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    gc.freeze()
+    gc.enable()
     main()

@@ -3,6 +3,11 @@
 python -m src.train model=unet_gan data=folder data.root=DIR trainer=gpu
 """
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # what is imported lives to the end: to look for garbage in it takes a fifth of it
+
 import importlib
 from pathlib import Path
 
@@ -36,5 +41,7 @@ def main(config: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
+    gc.freeze()
+    gc.enable()
     # Launchers send functions to other processes by name, which there must not mean __main__.
     importlib.import_module("src.train").main()
