@@ -16,7 +16,7 @@ from src import export, images
 from src.colorizers import registry
 from src.generators.unet import UNet
 from src.inference import result
-from tests.benchmarks.row import importing, peak_gigabytes, row, without_openmp
+from tests.benchmarks.row import peak_gigabytes, row, without_openmp
 
 ROOT = Path(__file__).resolve().parents[2]
 MEGAPIXELS = {1: (1200, 833), 24: (6000, 4000), 100: (11_600, 8_621)}
@@ -65,7 +65,7 @@ def one_megapixel_rows(
     alone: list[float] = []
     times: Figures = {name: [] for name in OVER_TORCH}
     for _ in range(rounds):
-        alone.append(seconds(importing("torch")))
+        alone.append(seconds([sys.executable, "-c", "import torch"]))
         for name, own in times.items():
             options = [] if name == "shipped" else ["--checkpoint", str(models[name])]
             command = ["-m", "src.colorize", str(photo), "-o", str(scratch / "out"), "--overwrite"]

@@ -34,11 +34,6 @@ def peak_gigabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def importing(packages: str) -> list[str]:
-    """Return a command that ends once it has imported: taking Python down again takes a second."""
-    return [sys.executable, "-c", f"import os, {packages}; os._exit(0)"]
-
-
 def without_openmp() -> dict[str, str]:
     """Return an environment in which a command settles itself how its threads wait."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}

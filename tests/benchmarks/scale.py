@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from src import color
+from src import color, errors
 from src.curation import dataset
 from src.curation.examine import Facts
 from src.data.duplicates import BYTES, DHASH_BITS, DISTANCE, PHASH_BITS, near_pairs
+from src.errors import require
 from src.images.grey import ChromaStatistics
 from tests.benchmarks.bench import RECIPE
 from tests.benchmarks.row import peak_gigabytes
@@ -90,10 +91,9 @@ def of_records(count: int) -> None:
 
 
 if __name__ == "__main__":
-    part, *words = [*sys.argv[1:], str(COUNT)]
-    if part == "records":
-        of_records(int(words[0]))
-    elif part == "hashes":
-        of_hashes(int(words[0]))
-    else:
-        main(int(part))
+    parts = {"records": of_records, "hashes": of_hashes}
+    words = [word for word in sys.argv[1:] if word not in parts] or [str(COUNT)]
+    chosen = next((parts[word] for word in sys.argv[1:] if word in parts), main)
+    with errors.ending_for_people():
+        require(words[0].isdecimal(), "COUNT", words[0], "a whole number")
+        chosen(int(words[0]))

@@ -17,6 +17,8 @@ from lightning.pytorch.callbacks import Callback
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from src import errors
+from src.errors import UserError, require_one_of
 from tests.benchmarks.row import without_openmp
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +57,8 @@ class Stopwatch(Callback):
 def main(arguments: list[str]) -> None:
     given = [one for one in arguments if one.startswith("systems=")]
     systems = given[0].removeprefix("systems=").split(",") if given else SYSTEMS
+    for system in systems:
+        require_one_of("systems", system, SYSTEMS)
     typed = [one for one in arguments if one not in given]
     OUT.mkdir(parents=True, exist_ok=True)
     kept = OUT / "time_to_color.json"
@@ -80,7 +84,8 @@ def trained(system: str, typed: list[str]) -> Curve:
     done = subprocess.run(
         command, cwd=ROOT, env=without_openmp(), capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    if done.returncode:
+        raise UserError(done.stderr.strip().splitlines()[-1].removeprefix("error: "))
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith(SAID)]
     return [(float(minutes), float(share)) for _, minutes, share in lines]
 
@@ -113,4 +118,5 @@ def draw(curves: dict[str, Curve], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with errors.ending_for_people():
+        main(sys.argv[1:])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src.data.folder import FolderData
+from src.errors import UserError
 from tests.benchmarks.folder_rows import ROOT, grey_photos
 from tests.benchmarks.row import row, without_openmp
 
@@ -21,7 +22,9 @@ def step_rows(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     """Compare images a second of the whole training, loading included, with a commit before."""
     pictures = grey_photos(scratch / "steps", (200, 160), STEPS * BATCH + 64)
     before = scratch / "before"
-    subprocess.run(["git", "worktree", "add", "--detach", before, BEFORE], cwd=ROOT, check=True)
+    add = ["git", "worktree", "add", "--detach", str(before), BEFORE]
+    if subprocess.run(add, cwd=ROOT, check=False).returncode:
+        raise UserError(f"rows=lite0: expected a clone with its history, down to commit {BEFORE}")
     try:
         rates = [
             [
