@@ -133,7 +133,7 @@ def loader_row(size: tuple[int, int], target: str, rounds: int, scratch: Path) -
 
 def prepare_rows(rounds: int, scratch: Path) -> list[dict[str, Any]]:
     rows = []
-    for size, count in ((PHOTOGRAPHS[0], 480), ((4000, 3000), 24)):
+    for size, count in ((PHOTOGRAPHS[0], 480), ((4000, 3000), 12)):
         folder = photographs(scratch / f"originals{size[0]}", size, count)
         paths = sorted(folder.iterdir())
         ours, theirs, read = [], [], [0.0, 0.0]

@@ -14,7 +14,7 @@ from typing import Any
 from tests.benchmarks.folder_rows import ROOT, grey_photos
 from tests.benchmarks.row import row, without_openmp
 
-PHOTOS, ASKED, BUSY, NICE = 50, 12, 2, 10
+PHOTOS, ASKED, BUSY, NICE = 50, 6, 2, 10
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
 # A person's own setting, which changes nothing but that the commands leave the rest alone.
 DEFAULT = {"OMP_DISPLAY_ENV": "FALSE"}
@@ -48,7 +48,7 @@ def busy_rows(rounds: int, scratch: Path) -> list[dict[str, Any]]:
             *("src.evaluate", f"data.root={pictures}", "data.max_images=8", "keep_grey=true"),
             *("subset=all", f"hydra.run.dir={scratch}/beside_run{next(number)}"),
         ],
-        "the page, from its start to the 12th photo": lambda: [
+        "the page, from its start to the 6th photo": lambda: [
             *("tests.benchmarks.busy_rows", str(photos))
         ],
     }
