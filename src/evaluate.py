@@ -6,7 +6,7 @@ python -m src.evaluate checkpoints=[A.ckpt,B.ckpt] data.root=DIR protocol=stretc
 import gc
 
 if __name__ == "__main__":
-    gc.disable()  # what is imported lives to the end: to look for garbage in it takes a fifth of it
+    gc.disable()  # what is imported lives to the end: looking for garbage in it takes a second
 
 import sys
 from pathlib import Path

@@ -6,7 +6,7 @@ python -m src.pretrain model/generator=cnn data=folder data.root=DIR
 import gc
 
 if __name__ == "__main__":
-    gc.disable()  # what is imported lives to the end: to look for garbage in it takes a fifth of it
+    gc.disable()  # what is imported lives to the end: looking for garbage in it takes a second
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig

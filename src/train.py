@@ -6,7 +6,7 @@ python -m src.train model=unet_gan data=folder data.root=DIR trainer=gpu
 import gc
 
 if __name__ == "__main__":
-    gc.disable()  # what is imported lives to the end: to look for garbage in it takes a fifth of it
+    gc.disable()  # what is imported lives to the end: looking for garbage in it takes a second
 
 import importlib
 from pathlib import Path
