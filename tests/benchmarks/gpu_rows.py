@@ -99,7 +99,7 @@ def memory_row(config: DictConfig, same: SameBatch, scratch: Path) -> dict[str, 
 
 def loading_row(config: DictConfig, alone: float, scratch: Path) -> dict[str, Any]:
     """Train on JPEGs of 500x375 by the default's loading processes."""
-    count = 2 * (STEPS + WARM_UP) * BATCH  # two thirds of which are training pictures
+    count = 2 * (STEPS + WARM_UP) * BATCH  # three fifths of which are training pictures
     data = FolderData(
         root=str(grey_photos(scratch / "loaded", (500, 375), count)),
         report_dir=str(scratch),
